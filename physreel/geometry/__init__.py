@@ -1,0 +1,1 @@
+"""Geometry that several stages need: rotations, masses, hulls, meshes, keyframes. Imports spec only."""

@@ -1,0 +1,1 @@
+"""How it moves: engines behind one interface."""

@@ -1,0 +1,114 @@
+"""Bodies, and the joints and couplings between them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from physreel.spec.base import IDENTITY, Name, NonNegative, Positive, Quat, SpecModel, UnitVec3, Vec3
+from physreel.spec.looks import Look
+from physreel.spec.shapes import Shape
+
+
+class Keyframe(SpecModel):
+    """A pose that a driven body passes through; straight lines and slerp between keyframes, held after the last."""
+
+    time_s: NonNegative
+    position_m: Vec3
+    orientation_wxyz: Quat = IDENTITY
+
+
+class Body(SpecModel):
+    """A rigid body. Pose is that of the shape's frame in the world; velocity that of the centre of mass.
+
+    ``motion``: ``dynamic`` obeys forces, ``static`` never moves, ``driven`` follows ``keyframes`` whatever it meets.
+    ``mass_kg`` and ``inertia_kg_m2`` (principal, about the centre of mass, along the body axes) default to those of
+    the solid shape at the material's density. ``label`` is what captions and questions call it ("red rubber ball").
+    """
+
+    name: Name
+    shape: Shape
+    material: Name
+    motion: Literal["dynamic", "static", "driven"] = "dynamic"
+    position_m: Vec3 = (0.0, 0.0, 0.0)
+    orientation_wxyz: Quat = IDENTITY
+    velocity_m_s: Vec3 = (0.0, 0.0, 0.0)
+    angular_velocity_rad_s: Vec3 = (0.0, 0.0, 0.0)
+    keyframes: tuple[Keyframe, ...] = ()
+    mass_kg: Positive | None = None
+    inertia_kg_m2: tuple[Positive, Positive, Positive] | None = None
+    look: Look | None = None
+    label: str = ""
+
+    @model_validator(mode="after")
+    def _motion_fits(self) -> Body:
+        problems = []
+        if self.motion == "dynamic" and self.shape.kind in ("plane", "triangle_mesh"):
+            problems.append(f"a {self.shape.kind} cannot be dynamic; make it static or use convex pieces")
+        if self.motion == "driven" and self.shape.kind == "plane":
+            problems.append("a plane cannot be driven; use a box")
+        if (self.motion == "driven") != bool(self.keyframes):
+            problems.append("keyframes are needed by, and only by, driven bodies")
+        times = [key.time_s for key in self.keyframes]
+        if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+            problems.append(f"keyframe times must increase, got {times}")
+        if self.motion != "dynamic" and (any(self.velocity_m_s) or any(self.angular_velocity_rad_s)):
+            problems.append("only dynamic bodies have an initial velocity")
+        if self.inertia_kg_m2 is not None:
+            a, b, c = sorted(self.inertia_kg_m2)
+            if a + b < c * (1.0 - 1e-9):
+                problems.append(f"inertia {self.inertia_kg_m2} breaks the triangle rule a + b >= c; no real body has it")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+class Motor(SpecModel):
+    """Drives a hinge or slide: towards ``speed`` (rad/s or m/s) with at most ``max_effort`` (N·m or N)."""
+
+    speed: float
+    max_effort: Positive
+
+
+class Joint(SpecModel):
+    """Ties ``child`` to ``parent`` (None: the world). Anchor and axis are in the world frame at time 0.
+
+    ``hinge`` turns about the axis, ``slide`` moves along it, ``ball`` turns freely about the anchor, ``fixed`` welds.
+    Positions are 0 at time 0, in rad or m; ``limits`` bound them. ``stiffness`` (N·m/rad or N/m) pulls towards ``rest``.
+    """
+
+    name: Name
+    kind: Literal["hinge", "slide", "ball", "fixed"]
+    child: Name
+    parent: Name | None = None
+    anchor_m: Vec3 = (0.0, 0.0, 0.0)
+    axis: UnitVec3 = (0.0, 0.0, 1.0)
+    limits: tuple[float, float] | None = None
+    damping: NonNegative = 0.0
+    stiffness: NonNegative = 0.0
+    rest: float = 0.0
+    motor: Motor | None = None
+    collide_connected: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Joint:
+        problems = []
+        if self.limits is not None and self.limits[0] >= self.limits[1]:
+            problems.append(f"limits must be (low, high) with low < high, got {self.limits}")
+        if self.kind in ("ball", "fixed") and (self.limits or self.motor or self.stiffness):
+            problems.append(f"a {self.kind} joint has no limits, motor or stiffness")
+        if self.parent == self.child:
+            problems.append("parent and child are the same body")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+class Coupling(SpecModel):
+    """Holds position(joint_b) = ratio × position(joint_a): a belt, a rope over a pulley, a rack."""
+
+    name: Name
+    joint_a: Name
+    joint_b: Name
+    ratio: Annotated[float, Field()]

@@ -1,0 +1,22 @@
+"""The values that flow between the stages: read-only, engine-free. Imports spec only."""
+
+from physreel.values.clip import PASSES, SAMPLE_RATE_HZ, Audio, Clip, View
+from physreel.values.sample import Event, Outcome, Provenance, Question, Sample, SoundEvent
+from physreel.values.trajectory import ContactTable, Signal, Trajectory
+
+__all__ = [
+    "PASSES",
+    "SAMPLE_RATE_HZ",
+    "Audio",
+    "Clip",
+    "ContactTable",
+    "Event",
+    "Outcome",
+    "Provenance",
+    "Question",
+    "Sample",
+    "Signal",
+    "SoundEvent",
+    "Trajectory",
+    "View",
+]
