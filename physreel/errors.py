@@ -28,7 +28,7 @@ class SpecError(InputError):
         self.problems = tuple(problems)
         self.what = what
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        super().__init__(f"{what} has {count}:\n" + "\n".join(f"  - {problem}" for problem in self.problems))
+        super().__init__(f"{what}: {count}\n" + "\n".join(f"  - {problem}" for problem in self.problems))
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders; the default would call __init__ with the formatted message.
