@@ -58,7 +58,9 @@ class Body(SpecModel):
         if self.inertia_kg_m2 is not None:
             a, b, c = sorted(self.inertia_kg_m2)
             if a + b < c * (1.0 - 1e-9):
-                problems.append(f"inertia {self.inertia_kg_m2} breaks the triangle rule a + b >= c; no real body has it")
+                problems.append(
+                    f"inertia {self.inertia_kg_m2} breaks the triangle rule a + b >= c; no real body has it"
+                )
         if problems:
             raise ValueError("; ".join(problems))
         return self

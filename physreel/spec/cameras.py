@@ -62,7 +62,12 @@ class Camera(SpecModel):
         right = np.cross(forward, (0.0, 0.0, 1.0))
         right /= np.linalg.norm(right)
         pose = np.eye(4)
-        pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, np.cross(forward, right), forward, position
+        pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = (
+            right,
+            np.cross(forward, right),
+            forward,
+            position,
+        )
         return pose
 
     def _place(self, time_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

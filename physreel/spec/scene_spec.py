@@ -81,9 +81,13 @@ class SceneSpec(SpecModel):
                 if name not in joints:
                     problems.append(f"couplings.{i}: there is no joint named {name!r}")
                 elif joints[name].kind not in ("hinge", "slide"):
-                    problems.append(f"couplings.{i}: {name!r} is a {joints[name].kind} joint; only hinge and slide can be coupled")
+                    problems.append(
+                        f"couplings.{i}: {name!r} is a {joints[name].kind} joint; only hinge and slide can be coupled"
+                    )
         for i, pair_names in enumerate(self.no_contact):
-            problems += [f"no_contact.{i}: there is no body named {name!r}" for name in pair_names if name not in names]
+            problems += [
+                f"no_contact.{i}: there is no body named {name!r}" for name in pair_names if name not in names
+            ]
         if self.cue_s > self.duration_s:
             problems.append(f"cue_s: {self.cue_s} is longer than the clip ({self.duration_s} s)")
         if self.frame_count < 1:
