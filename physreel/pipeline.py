@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +35,9 @@ class Pipeline:
         plan: what to make.
         scene: the scene class, where ``plan.scene`` cannot be found by name (a class made in a script or notebook).
 
+    Attributes:
+        stage_seconds: wall time spent so far in each stage; for benchmarks, never stored.
+
     Raises:
         InputError: something in the plan does not exist or does not fit together.
     """
@@ -41,6 +46,7 @@ class Pipeline:
         self.plan = plan
         scene_type: type[Scene] = registry.load("scenes", plan.scene if scene is None else scene)
         self.scene = scene_type(clip=plan.clip, **plan.parameters)
+        self.stage_seconds: dict[str, float] = {}
         self._simulators: dict[str, Simulator] = {}
         self._video: VideoRenderer = registry.load("video_renderers", plan.video_renderer)()
         self._audio: AudioRenderer = registry.load("audio_renderers", plan.audio_renderer)()
@@ -67,13 +73,9 @@ class Pipeline:
         try:
             spec = self.scene.sample(rng)
         except ValidationError as error:
-            raise SpecError(
-                spec_problems(error), what=f"sample {index} of scene {self.scene.name!r}"
-            ) from None
+            raise SpecError(spec_problems(error), what=f"sample {index} of scene {self.scene.name!r}") from None
         if not isinstance(spec, SceneSpec):
-            raise InputError(
-                f"{type(self.scene).__name__}.sample must return a SceneSpec, got {type(spec).__name__}"
-            )
+            raise InputError(f"{type(self.scene).__name__}.sample must return a SceneSpec, got {type(spec).__name__}")
         return spec
 
     def check(self, index: int) -> None:
@@ -107,38 +109,57 @@ class Pipeline:
             self._simulators[name] = registry.load("simulators", name)()
         return self._simulators[name]
 
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.perf_counter() - start
+
     def sample(self, index: int) -> Sample:
         """Make sample ``index``, whole."""
-        spec = self.spec(index)
+        with self._stage("sample"):
+            spec = self.spec(index)
         simulator = self.simulator_for(spec)
-        trajectory = simulator.simulate(spec)
-        return self.finish(index, spec, trajectory, simulator)
+        with self._stage("simulate"):
+            trajectory = simulator.simulate(spec)
+        with self._stage("film"):
+            views = tuple(self._video.render(spec, trajectory, camera, self.plan.passes) for camera in spec.cameras)
+        with self._stage("record"):
+            audio = self._audio.render(spec, trajectory) if self.plan.audio else None
+        with self._stage("label"):
+            return self._label(index, spec, trajectory, Clip(fps=spec.fps, views=views, audio=audio), simulator)
 
-    def finish(self, index: int, spec: SceneSpec, trajectory: Trajectory, simulator: Simulator) -> Sample:
-        """Film, record and label a simulated world."""
+    def encode(self, index: int) -> tuple[Sample, bytes]:
+        """Make sample ``index`` and encode it as the plan's exporter stores it."""
+        sample = self.sample(index)
+        with self._stage("encode"):
+            return sample, self.exporter.encode(sample)
+
+    def _label(self, index: int, spec: SceneSpec, trajectory: Trajectory, clip: Clip, simulator: Simulator) -> Sample:
         plan, scene = self.plan, self.scene
-        views = tuple(self._video.render(spec, trajectory, camera, plan.passes) for camera in spec.cameras)
-        audio = self._audio.render(spec, trajectory) if plan.audio else None
         happened = events.find_events(spec, trajectory)
         outcome = scene.outcome(spec, trajectory)
         if not isinstance(outcome, scene.outcome_type):
             raise PhysreelError(
-                f"{type(scene).__name__}.outcome must return a {scene.outcome_type.__name__}, got {type(outcome).__name__}"
+                f"{type(scene).__name__}.outcome must return a {scene.outcome_type.__name__}, "
+                f"got {type(outcome).__name__}"
             )
         rng = sample_rng(plan.seed, scene.name, scene.version, index, "questions")
         asked = questions.general_questions(spec, trajectory, happened, simulator.simulate, rng)
         asked += scene.questions(spec, trajectory, outcome, happened, rng)
         caption = scene.caption(spec, trajectory, outcome, happened)
-        group = f"{scene.name}-{plan.seed}-{index:08d}"
+        sample_id = f"{scene.name}-{plan.seed}-{index:08d}"
         return Sample(
-            sample_id=group,
-            group_id=group,
+            sample_id=sample_id,
+            group_id=sample_id,
             variant="original",
-            split=split_of(group, plan.splits),
+            split=split_of(sample_id, plan.splits),
             domains=scene.domains,
             spec=spec,
             trajectory=trajectory,
-            clip=Clip(fps=spec.fps, views=views, audio=audio),
+            clip=clip,
             events=happened,
             outcome=outcome,
             caption=captions.general_caption(spec, trajectory, happened) if caption is None else caption,
@@ -146,7 +167,7 @@ class Pipeline:
             provenance=Provenance(
                 seed=plan.seed,
                 index=index,
-                scene=plan.scene,
+                scene=registry.reference_of("scenes", plan.scene),
                 scene_version=scene.version,
                 simulator=trajectory.simulator,
                 video_renderer=plan.video_renderer,

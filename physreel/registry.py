@@ -1,4 +1,4 @@
-"""Finds scenes, simulators, renderers and exporters: built in, installed, by module:Name, by file.py:Name, or as objects.
+"""Finds scenes, simulators, renderers and exporters: by name, ``module:Name``, ``file.py:Name``, or as objects.
 
 Nothing heavy is imported before a name is asked for. An installed package adds its own by entry points in the group
 of the kind, for example::
@@ -84,9 +84,7 @@ def load(kind: Kind, reference: str | type) -> type[Any]:
         found = getattr(module, attribute)
     except AttributeError:
         base = _base(kind)
-        there = [
-            name for name, value in vars(module).items() if inspect.isclass(value) and issubclass(value, base)
-        ]
+        there = [name for name, value in vars(module).items() if inspect.isclass(value) and issubclass(value, base)]
         there = [name for name in there if vars(module)[name] is not base]
         near = difflib.get_close_matches(attribute, there, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

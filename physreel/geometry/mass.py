@@ -43,9 +43,7 @@ def body_mass_properties(body: Body, material: Material) -> MassProperties:
     """Of a body: the solid's at the material's density, with the body's own mass and inertia where it gives them."""
     solid = mass_properties(body.shape, material.density_kg_m3)
     mass = solid.mass if body.mass_kg is None else body.mass_kg
-    inertia = (
-        solid.inertia * (mass / solid.mass) if body.inertia_kg_m2 is None else np.diag(body.inertia_kg_m2)
-    )
+    inertia = solid.inertia * (mass / solid.mass) if body.inertia_kg_m2 is None else np.diag(body.inertia_kg_m2)
     return MassProperties(mass, solid.center, inertia)
 
 
@@ -102,8 +100,6 @@ def _polyhedron(
     volume = float(volumes.sum())
     sums = corners.sum(1)
     center = (volumes[:, None] * sums / 4).sum(0) / volume
-    second = np.einsum("f,fci,fcj->ij", volumes, corners, corners) + np.einsum(
-        "f,fi,fj->ij", volumes, sums, sums
-    )
+    second = np.einsum("f,fci,fcj->ij", volumes, corners, corners) + np.einsum("f,fi,fj->ij", volumes, sums, sums)
     second = second / 20 - volume * np.outer(center, center)
     return volume, apex + center, np.trace(second) * np.eye(3) - second

@@ -58,7 +58,7 @@ def rotate_wxyz(quat: ArrayLike, vectors: ArrayLike) -> Floats:
     """Rotate (…, 3) vectors by (…, 4) quaternions."""
     q, v = np.asarray(quat, np.float64), np.asarray(vectors, np.float64)
     t = 2.0 * np.cross(q[..., 1:], v)
-    return v + q[..., :1] * t + np.cross(q[..., 1:], t)
+    return np.asarray(v + q[..., :1] * t + np.cross(q[..., 1:], t))
 
 
 def conjugate_wxyz(quat: ArrayLike) -> Floats:

@@ -98,9 +98,7 @@ class Choice(SpecModel):
 def _parse_range(value: Any, number: type, wanted: str) -> Any:
     if isinstance(value, (dict, BaseModel)):
         return value
-    parts: Sequence[Any] = (
-        value.split("..") if isinstance(value, str) else value if _is_pair(value) else [value]
-    )
+    parts: Sequence[Any] = value.split("..") if isinstance(value, str) else value if _is_pair(value) else [value]
     try:
         if len(parts) > 2:
             raise ValueError
@@ -130,25 +128,19 @@ def _number(part: Any, number: type) -> Any:
 def float_range(low: float, high: float, *, allowed: tuple[float, float], unit: str, description: str) -> Any:
     """A field of type FloatRange: its default range, the bounds it may be moved within, its unit."""
     default = FloatRange(low=low, high=high)
-    return Field(
-        default=default, description=description, json_schema_extra={"allowed": list(allowed), "unit": unit}
-    )
+    return Field(default=default, description=description, json_schema_extra={"allowed": list(allowed), "unit": unit})
 
 
 def int_range(low: int, high: int, *, allowed: tuple[int, int], description: str, unit: str = "") -> Any:
     """A field of type IntRange: its default range and the bounds it may be moved within."""
     default = IntRange(low=low, high=high)
-    return Field(
-        default=default, description=description, json_schema_extra={"allowed": list(allowed), "unit": unit}
-    )
+    return Field(default=default, description=description, json_schema_extra={"allowed": list(allowed), "unit": unit})
 
 
 def choice(default: Sequence[str], *, allowed: Sequence[str], description: str) -> Any:
     """A field of type Choice: the values it takes by default, and all it may take."""
     value = Choice(values=tuple(default))
-    return Field(
-        default=value, description=description, json_schema_extra={"allowed": list(allowed), "unit": ""}
-    )
+    return Field(default=value, description=description, json_schema_extra={"allowed": list(allowed), "unit": ""})
 
 
 class SceneParameters(BaseModel):

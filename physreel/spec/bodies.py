@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -51,7 +52,7 @@ class Body(SpecModel):
         if (self.motion == "driven") != bool(self.keyframes):
             problems.append("keyframes are needed by, and only by, driven bodies")
         times = [key.time_s for key in self.keyframes]
-        if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(times)):
             problems.append(f"keyframe times must increase, got {times}")
         if self.motion != "dynamic" and (any(self.velocity_m_s) or any(self.angular_velocity_rad_s)):
             problems.append("only dynamic bodies have an initial velocity")
@@ -77,7 +78,7 @@ class Joint(SpecModel):
     """Ties ``child`` to ``parent`` (None: the world). Anchor and axis are in the world frame at time 0.
 
     ``hinge`` turns about the axis, ``slide`` moves along it, ``ball`` turns freely about the anchor, ``fixed`` welds.
-    Positions are 0 at time 0, in rad or m; ``limits`` bound them. ``stiffness`` (N·m/rad or N/m) pulls towards ``rest``.
+    Positions are 0 at time 0, in rad or m; ``limits`` bound them. ``stiffness`` (N·m/rad or N/m) pulls to ``rest``.
     """
 
     name: Name

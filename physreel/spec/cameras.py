@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
@@ -41,7 +42,7 @@ class Camera(SpecModel):
     @model_validator(mode="after")
     def _times_increase(self) -> Camera:
         times = [key.time_s for key in self.keyframes]
-        if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(times)):
             raise ValueError(f"keyframe times must increase, got {times}")
         return self
 
@@ -78,8 +79,9 @@ class Camera(SpecModel):
             return np.array(key.position_m), np.array(key.look_at_m)
         a, b = keys[after - 1], keys[after]
         w = 0.5 - 0.5 * np.cos(np.pi * (time_s - a.time_s) / (b.time_s - a.time_s))
-        mix = lambda x, y: (1.0 - w) * np.array(x) + w * np.array(y)  # noqa: E731
-        return mix(a.position_m, b.position_m), mix(a.look_at_m, b.look_at_m)
+        places = np.array((a.position_m, b.position_m)), np.array((a.look_at_m, b.look_at_m))
+        position, target = ((1.0 - w) * start + w * end for start, end in places)
+        return position, target
 
 
 class SunLight(SpecModel):

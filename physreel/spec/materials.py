@@ -158,12 +158,8 @@ MATERIALS: dict[str, Material] = {
 }  # fmt: skip
 
 _PAIRS = (
-    ContactPair(
-        material_a="steel", material_b="steel", restitution=0.90, friction=0.57, source="Goldsmith; Serway"
-    ),
-    ContactPair(
-        material_a="glass", material_b="glass", restitution=0.94, friction=0.40, source="Goldsmith; Serway"
-    ),
+    ContactPair(material_a="steel", material_b="steel", restitution=0.90, friction=0.57, source="Goldsmith; Serway"),
+    ContactPair(material_a="glass", material_b="glass", restitution=0.94, friction=0.40, source="Goldsmith; Serway"),
     ContactPair(
         material_a="aluminium",
         material_b="steel",
@@ -172,22 +168,12 @@ _PAIRS = (
         source="Goldsmith; Serway",
     ),
     ContactPair(material_a="oak", material_b="oak", restitution=0.50, friction=0.35, source="Goldsmith; CRC"),
-    ContactPair(
-        material_a="cork", material_b="cork", restitution=0.55, friction=0.50, source="Goldsmith; Gibson"
-    ),
-    ContactPair(
-        material_a="rubber", material_b="concrete", restitution=0.78, friction=0.80, source="Cross; Serway"
-    ),
-    ContactPair(
-        material_a="ice", material_b="ice", restitution=0.60, friction=0.03, source="Petrenko; Serway"
-    ),
-    ContactPair(
-        material_a="steel", material_b="ice", restitution=0.60, friction=0.03, source="Petrenko; CRC"
-    ),
+    ContactPair(material_a="cork", material_b="cork", restitution=0.55, friction=0.50, source="Goldsmith; Gibson"),
+    ContactPair(material_a="rubber", material_b="concrete", restitution=0.78, friction=0.80, source="Cross; Serway"),
+    ContactPair(material_a="ice", material_b="ice", restitution=0.60, friction=0.03, source="Petrenko; Serway"),
+    ContactPair(material_a="steel", material_b="ice", restitution=0.60, friction=0.03, source="Petrenko; CRC"),
 )
-CONTACT_PAIRS: dict[frozenset[str], ContactPair] = {
-    frozenset((p.material_a, p.material_b)): p for p in _PAIRS
-}
+CONTACT_PAIRS: dict[frozenset[str], ContactPair] = {frozenset((p.material_a, p.material_b)): p for p in _PAIRS}
 
 
 def combine_contact(a: Material, b: Material) -> ContactPair:

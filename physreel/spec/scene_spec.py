@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from physreel.errors import SpecError
-from physreel.spec.base import Name, NonNegative, Positive, SpecModel, Vec3
+from physreel.spec.base import Name, NonNegative, SpecModel, Vec3
 from physreel.spec.bodies import Body, Coupling, Joint
 from physreel.spec.cameras import Air, Camera, Environment, Light, Microphone
 from physreel.spec.materials import CONTACT_PAIRS, MATERIALS, ContactPair, Material, combine_contact
@@ -85,9 +85,7 @@ class SceneSpec(SpecModel):
                         f"couplings.{i}: {name!r} is a {joints[name].kind} joint; only hinge and slide can be coupled"
                     )
         for i, pair_names in enumerate(self.no_contact):
-            problems += [
-                f"no_contact.{i}: there is no body named {name!r}" for name in pair_names if name not in names
-            ]
+            problems += [f"no_contact.{i}: there is no body named {name!r}" for name in pair_names if name not in names]
         if self.cue_s > self.duration_s:
             problems.append(f"cue_s: {self.cue_s} is longer than the clip ({self.duration_s} s)")
         if self.frame_count < 1:

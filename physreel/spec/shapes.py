@@ -78,9 +78,7 @@ class ConvexHull(SpecModel):
         return self
 
 
-ConvexShape = Annotated[
-    Box | Sphere | Cylinder | Capsule | Cone | Ellipsoid | ConvexHull, Field(discriminator="kind")
-]
+ConvexShape = Annotated[Box | Sphere | Cylinder | Capsule | Cone | Ellipsoid | ConvexHull, Field(discriminator="kind")]
 
 
 class Piece(SpecModel):
@@ -110,9 +108,7 @@ class TriangleMesh(SpecModel):
         top = max(max(face) for face in self.faces)
         low = min(min(face) for face in self.faces)
         if low < 0 or top >= len(self.vertices_m):
-            raise ValueError(
-                f"faces name vertices {low}..{top}, but there are {len(self.vertices_m)} (0..{len(self.vertices_m) - 1})"
-            )
+            raise ValueError(f"faces name vertices {low}..{top}, but there are only 0..{len(self.vertices_m) - 1}")
         return self
 
 

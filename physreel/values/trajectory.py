@@ -86,7 +86,7 @@ class ContactTable:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Signal:
-    """A named time series at its own rate: values (n,) at times 0, 1/rate_hz, …"""
+    """A named time series at its own rate: values (n,) at times k / rate_hz."""
 
     values: NDArray[np.float64]
     rate_hz: float

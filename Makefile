@@ -1,0 +1,59 @@
+# One word each. Needs only make and Python 3.11-3.13; uses uv where it is installed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ifeq ($(shell command -v uv 2>/dev/null),)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+else
+INSTALL := VIRTUAL_ENV=$(VENV) uv pip install --quiet
+endif
+
+.PHONY: help install dev demo test check format bench golden clean
+help:
+	@echo "make demo    install, write 24 falling clips to out/demo, say where they are"
+	@echo "make test    the whole test suite"
+	@echo "make check   lint, format, types, docs"
+	@echo "make bench   speed against a hand-written script, by stage"
+	@echo "make golden  write the golden hashes anew (only when a scene was meant to change)"
+	@echo "make format  put the code in order"
+	@echo "make clean   remove what make made"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "physreel needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is %d.%d: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml requirements.lock
+	$(INSTALL) -c requirements.lock -e .
+	@touch $@
+$(VENV)/.dev: $(VENV)/.installed
+	$(INSTALL) -c requirements.lock -e '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed
+dev: $(VENV)/.dev
+
+demo: $(VENV)/.installed
+	$(BIN)/physreel generate falling -n 24 --seed 0 --out out/demo --passes rgb,depth,segmentation,normals,flow --shard-size 12
+	$(BIN)/physreel unpack out/demo --out out/demo-clips
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_docs.py
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/speed.py
+
+golden: $(VENV)/.dev
+	$(BIN)/python tests/test_golden.py --write
+
+clean:
+	rm -rf $(VENV) out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

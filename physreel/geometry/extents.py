@@ -1,0 +1,57 @@
+"""How far shapes reach in a direction."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.spec import (
+    Box,
+    Capsule,
+    Compound,
+    Cone,
+    ConvexHull,
+    Cylinder,
+    Ellipsoid,
+    Shape,
+    Sphere,
+    TriangleMesh,
+)
+
+
+def support_distances(shape: Shape, directions: ArrayLike) -> NDArray[np.float64]:
+    """(N,) the greatest n·x over the shape's points x, for unit directions n (N, 3) in the shape's frame."""
+    n = np.atleast_2d(np.asarray(directions, np.float64))
+    radial = np.hypot(n[:, 0], n[:, 1])
+    match shape:
+        case Box(size_m=size):
+            return np.asarray(np.abs(n) @ np.array(size) / 2)
+        case Sphere(radius_m=r):
+            return np.full(len(n), r)
+        case Ellipsoid(radii_m=radii):
+            return np.asarray(np.linalg.norm(n * np.array(radii), axis=1))
+        case Cylinder(radius_m=r, height_m=h):
+            return np.asarray(r * radial + h / 2 * np.abs(n[:, 2]))
+        case Capsule(radius_m=r, length_m=h):
+            return np.asarray(r + h / 2 * np.abs(n[:, 2]))
+        case Cone(radius_m=r, height_m=h):
+            return np.asarray(np.maximum(r * radial - h / 2 * n[:, 2], h / 2 * n[:, 2]))
+        case ConvexHull(points_m=points):
+            return np.asarray((n @ np.asarray(points).T).max(1))
+        case TriangleMesh(vertices_m=points):
+            return np.asarray((n @ np.asarray(points).T).max(1))
+        case Compound():
+            reach = [
+                support_distances(piece.shape, rotate_wxyz(conjugate_wxyz(piece.orientation_wxyz), n))
+                + n @ np.array(piece.position_m)
+                for piece in shape.pieces
+            ]
+            return np.asarray(np.max(reach, axis=0))
+    raise ValueError(f"a {shape.kind} has no extent")
+
+
+def lowest_points(shape: Shape, orientations_wxyz: ArrayLike) -> NDArray[np.float64]:
+    """(N,) height of the shape's lowest point above its frame's origin (negative), for orientations (N, 4)."""
+    down = rotate_wxyz(conjugate_wxyz(np.atleast_2d(orientations_wxyz)), np.array([0.0, 0.0, -1.0]))
+    return -support_distances(shape, down)
