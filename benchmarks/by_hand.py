@@ -88,6 +88,7 @@ def make_clip(spec: SceneSpec, folder: Path) -> None:
     for k, body in enumerate(moving):
         data.qvel[6 * k : 6 * k + 3] = body.velocity_m_s
         data.qvel[6 * k + 3 : 6 * k + 6] = body.angular_velocity_rad_s
+    mujoco.mj_forward(model, data)
     frames, depths, segmentations = [], [], []
     camera = spec.cameras[0]
     with mujoco.Renderer(model, camera.height, camera.width) as renderer:

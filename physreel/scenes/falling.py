@@ -66,14 +66,14 @@ class Falling(Scene):
 
         object_count: IntRange = int_range(1, 12, allowed=(1, 12), description="how many objects fall")
         object_size_m: FloatRange = float_range(
-            0.06, 0.15, allowed=(0.02, 0.4), unit="m", description="largest extent of each object"
+            0.08, 0.2, allowed=(0.02, 0.4), unit="m", description="largest extent of each object"
         )
         shape: Choice = choice(OBJECT_SHAPES, allowed=OBJECT_SHAPES, description="shapes the objects are drawn from")
         material: Choice = choice(
             OBJECT_MATERIALS, allowed=OBJECT_MATERIALS, description="materials the objects are drawn from"
         )
         drop_height_m: FloatRange = float_range(
-            0.15, 1.0, allowed=(0.01, 5.0), unit="m", description="gap below each object when it is let go"
+            0.12, 0.7, allowed=(0.01, 5.0), unit="m", description="gap below each object when it is let go"
         )
         release_speed_m_s: FloatRange = float_range(
             0.0, 0.8, allowed=(0.0, 5.0), unit="m/s", description="horizontal speed at release"
@@ -125,7 +125,7 @@ class Falling(Scene):
             lights=room.lights,
             environment=room.environment,
             microphones=ear_pair(camera),
-            cue_s=_cue(self.clip, objects, parameters.drop_height_m.low),
+            cue_s=_cue(self.clip, objects, top_m),
             parameters=drawn,
         )
 
@@ -290,8 +290,8 @@ def _draw_furniture(
     if kind == "none":
         half = float(rng.uniform(0.25, 0.45))
         return (), 0.0, ((-half, -half, 0.0), (half, half, 0.0))
-    width, depth = float(rng.uniform(0.7, 1.1)), float(rng.uniform(0.45, 0.7))
-    thick, height = float(rng.uniform(0.025, 0.05)), float(rng.uniform(0.4, 0.75))
+    width, depth = float(rng.uniform(0.65, 0.95)), float(rng.uniform(0.45, 0.65))
+    thick, height = float(rng.uniform(0.025, 0.05)), float(rng.uniform(0.25, 0.5))
     x, y = 0.0, 0.0
     pieces = [Piece(shape=Box(size_m=(width, depth, thick)))]
     if kind == "table":
@@ -335,17 +335,18 @@ def _draw_furniture(
 def _must_see(starts: Any, region: tuple[Vec3, Vec3], top_m: float) -> Any:
     """Corner points of what happens: where things start, the furniture, and the floor they are likely to land on."""
     low, high = np.array(region[0]), np.array(region[1])
-    spill = 0.25
+    spill = 0.15
     floor = [(x, y, 0.0) for x in (low[0] - spill, high[0] + spill) for y in (low[1] - spill, high[1] + spill)]
     top = [(x, y, top_m) for x in (low[0], high[0]) for y in (low[1], high[1])]
     margin = np.array([[0.0, 0.0, 0.08], [0.0, 0.0, -0.05]])
     return np.vstack([(starts[:, None] + margin).reshape(-1, 3), floor, top])
 
 
-def _cue(clip: ClipSettings, objects: tuple[Body, ...], gap_m: float) -> float:
-    """Until about the first landing: what moves where is seen, what comes of it is not. Whole frames, at least 4."""
-    fall_s = float(np.sqrt(2.0 * max(gap_m, 0.05) / _GRAVITY))
-    frames = max(4, round(1.2 * fall_s * clip.fps))
+def _cue(clip: ClipSettings, objects: tuple[Body, ...], top_m: float) -> float:
+    """Until about the first landing, at least a quarter second: what moves where is seen, what comes of it is not."""
+    gaps = [body.position_m[2] + float(lowest_points(body.shape, body.orientation_wxyz)[0]) - top_m for body in objects]
+    fall_s = float(np.sqrt(2.0 * max(min(gaps), 0.0) / _GRAVITY))
+    frames = max(round(0.25 * clip.fps), int(fall_s * clip.fps))
     return min(frames / clip.fps, 0.5 * clip.duration_s)
 
 
