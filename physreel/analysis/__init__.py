@@ -1,1 +1,34 @@
-"""Reading trajectories: impacts, supports, rest. For scenes, labels and renderers alike; imports spec, geometry, values."""
+"""Reading trajectories: impacts, supports, rest. For scenes, labels and renderers; imports spec, geometry, values."""
+
+from physreel.analysis.extents import bounding_radius_m
+from physreel.analysis.impacts import Bounce, ContactSpan, Impact, contact_spans, find_bounces, find_impacts
+from physreel.analysis.motion import (
+    Attitude,
+    center_of_mass,
+    center_of_mass_at_end,
+    rebound_height_m,
+    rest_time_s,
+    up_axis,
+    up_direction,
+)
+from physreel.analysis.supports import SupportInterval, support_intervals, supports_at_end
+
+__all__ = [
+    "Attitude",
+    "Bounce",
+    "ContactSpan",
+    "Impact",
+    "SupportInterval",
+    "bounding_radius_m",
+    "center_of_mass",
+    "center_of_mass_at_end",
+    "contact_spans",
+    "find_bounces",
+    "find_impacts",
+    "rebound_height_m",
+    "rest_time_s",
+    "support_intervals",
+    "supports_at_end",
+    "up_axis",
+    "up_direction",
+]
