@@ -4,6 +4,7 @@ from physreel.analysis.extents import bounding_radius_m
 from physreel.analysis.impacts import Bounce, ContactSpan, Impact, contact_spans, find_bounces, find_impacts
 from physreel.analysis.motion import (
     Attitude,
+    attitude,
     center_of_mass,
     center_of_mass_at_end,
     rebound_height_m,
@@ -19,6 +20,7 @@ __all__ = [
     "ContactSpan",
     "Impact",
     "SupportInterval",
+    "attitude",
     "bounding_radius_m",
     "center_of_mass",
     "center_of_mass_at_end",

@@ -32,6 +32,9 @@ class Impact:
         approach_speed_m_s: the greatest speed of approach along the normal during the blow.
         normal_impulse_n_s: sum over the blow.
         tangential_impulse_n_s: length of the summed friction impulse.
+        rebounds: whether the two part after it: their contact ends within ``CARRIED_S`` of the blow and they stay apart
+            for ``FLIGHT_S``. Of several blows in one contact only the last. (For one body's bounces see
+            ``find_bounces``, which also asks that nothing else carried it meanwhile.)
     """
 
     time_s: float
@@ -43,6 +46,7 @@ class Impact:
     approach_speed_m_s: float
     normal_impulse_n_s: float
     tangential_impulse_n_s: float
+    rebounds: bool
 
     def involves(self, body: int) -> bool:
         """Whether ``body`` is one of the two."""
@@ -93,9 +97,11 @@ def find_impacts(spec: SceneSpec, trajectory: Trajectory) -> tuple[Impact, ...]:
     pressed = np.flatnonzero(contacts.normal_impulse_n_s > 0.0)
     if not len(pressed):
         return ()
-    pair = contacts.body_a[pressed].astype(np.int64) * len(spec.bodies) + contacts.body_b[pressed]
-    rows = pressed[np.argsort(pair, kind="stable")]
-    pair = np.sort(pair, kind="stable")
+    count = len(spec.bodies)
+    # Small keys are sorted by numpy's radix sort, ten times as fast.
+    pair = contacts.body_a[pressed].astype(np.int64) * count + contacts.body_b[pressed]
+    order = np.argsort(pair.astype(np.uint16) if count < 256 else pair, kind="stable")
+    rows, pair = pressed[order], pair[order]
     time = contacts.time_s[rows]
     approach = contacts.approach_speed_m_s[rows]
     starts = _blow_starts(pair, time, approach)
@@ -118,6 +124,7 @@ def find_impacts(spec: SceneSpec, trajectory: Trajectory) -> tuple[Impact, ...]:
     point = np.add.reduceat(weight[:, None] * contacts.point_m[blow], first) / total[:, None]
     friction = np.linalg.norm(np.add.reduceat(contacts.tangential_impulse_n_s[blow], first), axis=1)
     speed = np.maximum.reduceat(approach[picked], first)
+    parts = _parts_after(pair, time, starts, trajectory.duration_s)
     found = [
         Impact(
             time_s=float(time[starts[k]]),
@@ -129,6 +136,7 @@ def find_impacts(spec: SceneSpec, trajectory: Trajectory) -> tuple[Impact, ...]:
             approach_speed_m_s=float(speed[k]),
             normal_impulse_n_s=float(total[k]),
             tangential_impulse_n_s=float(friction[k]),
+            rebounds=bool(parts[k]),
         )
         for k in range(len(starts))
     ]
@@ -146,6 +154,16 @@ def _blow_starts(
     fresh[1:] = (np.diff(pair[closing]) != 0) | (np.diff(time[closing]) > IMPACT_GAP_S)
     first = np.flatnonzero(fresh)
     return closing[first][np.maximum.reduceat(approach[closing], first) >= IMPACT_SPEED_M_S]
+
+
+def _parts_after(
+    pair: NDArray[np.int64], time: NDArray[np.float64], starts: NDArray[np.int64], duration_s: float
+) -> NDArray[np.bool_]:
+    last = np.flatnonzero(np.append((np.diff(pair) != 0) | (np.diff(time) > FLIGHT_S), True))
+    contact = np.searchsorted(last, starts)
+    gone = time[last[contact]]
+    final = np.append(np.diff(contact) != 0, True)
+    return np.asarray(final & (gone - time[starts] < CARRIED_S) & (duration_s - gone >= FLIGHT_S))
 
 
 def _blow_rows(time: NDArray[np.float64], impulse: NDArray[np.float64]) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from physreel.analysis.extents import bounding_radius_m, mass_center_m
 from physreel.analysis.impacts import Impact, find_impacts
 from physreel.analysis.thresholds import CARRIED_S, FLIGHT_S, REST_SPEED_M_S
-from physreel.geometry.rotations import rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.spec import Body, SceneSpec
 from physreel.values import Trajectory
 
@@ -72,41 +72,44 @@ def _held_at_end(spec: SceneSpec, trajectory: Trajectory) -> NDArray[np.bool_]:
 
 
 def rebound_height_m(
-    spec: SceneSpec, trajectory: Trajectory, impacts: tuple[Impact, ...] | None = None
-) -> NDArray[np.float64]:
-    """(B,) how far the centre of mass rises after a dynamic body's first impact, above its height at that impact.
+    spec: SceneSpec, trajectory: Trajectory, body: int, impacts: tuple[Impact, ...] | None = None
+) -> float:
+    """How far a body's centre of mass rises after its first impact, above its height at that impact, in metres.
 
     Frames are too coarse to show an apex, but each holds exact position and velocity: the parabola through a frame in
     the flight after the impact gives the apex, and one through the last frame before it the height at the impact. A
     flight that misses every frame is as high as its length says, g t² / 8. Of a body that lands in several knocks
-    (edge, then edge) the highest flight that begins within ``FLIGHT_S`` counts. nan without an impact or gravity, and
-    for bodies that are not dynamic; 0 for one that stays down. A rise cut short by the end of the clip counts as far as
-    it goes.
+    (edge, then edge) the highest flight that begins within ``FLIGHT_S`` counts. A rise cut short by the end of the clip
+    counts as far as it goes.
 
     Args:
         spec: the world.
         trajectory: what happened in it.
+        body: index of the body.
         impacts: those of ``find_impacts``, if they are known already.
+
+    Returns:
+        0 for a body that stays down; nan without an impact or gravity, and for bodies that are not dynamic.
     """
     impacts = find_impacts(spec, trajectory) if impacts is None else impacts
     gravity = float(np.linalg.norm(spec.gravity_m_s2))
-    rebound = np.full(len(spec.bodies), np.nan)
-    if gravity == 0.0:
-        return rebound
+    first = next((impact for impact in impacts if impact.involves(body)), None)
+    if gravity == 0.0 or first is None or spec.bodies[body].motion != "dynamic":
+        return float("nan")
     up = up_direction(spec)
-    height = center_of_mass(spec, trajectory) @ up
-    rise = trajectory.body_velocity[..., :3] @ up
+    center = mass_center_m(spec.bodies[body])
+    pose = trajectory.body_pose[:, body]
     contacts = trajectory.contacts
-    pressed = contacts.normal_impulse_n_s > 0.0
-    for index, body in enumerate(spec.bodies):
-        first = next((impact for impact in impacts if impact.involves(index)), None)
-        if body.motion != "dynamic" or first is None:
-            continue
-        touching = contacts.time_s[((contacts.body_a == index) | (contacts.body_b == index)) & pressed]
-        track = _Track(height[:, index], rise[:, index], trajectory.fps, gravity, touching)
-        base = track.height_before(first.time_s)
-        rebound[index] = max(0.0, track.highest_after(first.time_s, trajectory, base) - base)
-    return rebound
+    own = ((contacts.body_a == body) | (contacts.body_b == body)) & (contacts.normal_impulse_n_s > 0.0)
+    track = _Track(
+        height=(pose[:, :3] + rotate_wxyz(pose[:, 3:], center)) @ up,
+        rise=trajectory.body_velocity[:, body, :3] @ up,
+        fps=trajectory.fps,
+        gravity=gravity,
+        touching=contacts.time_s[own],
+    )
+    base = track.height_before(first.time_s)
+    return max(0.0, track.highest_after(first.time_s, trajectory, base) - base)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,21 +179,22 @@ class Attitude:
         return opposite[self.axis[0]] + self.axis[1] if self.axis[0] in opposite else self.axis
 
 
-def up_axis(spec: SceneSpec, trajectory: Trajectory) -> tuple[Attitude, ...]:
-    """The attitude of every body, in the spec's order."""
-    up = up_direction(spec)
-    return tuple(
-        _attitude(body, up, trajectory.body_pose[0, index, 3:], trajectory.body_pose_end[index, 3:])
-        for index, body in enumerate(spec.bodies)
-    )
+def up_axis(spec: SceneSpec, trajectory: Trajectory, body: int) -> tuple[str, float]:
+    """The axis of a body (an index) that is nearest to up when the clip ends, and its tilt in degrees: see Attitude."""
+    end = attitude(spec, trajectory, body)
+    return end.axis, end.tilt_deg
+
+
+def attitude(spec: SceneSpec, trajectory: Trajectory, body: int) -> Attitude:
+    """Which way up a body (an index) is when the clip ends."""
+    start, end = trajectory.body_pose[0, body, 3:], trajectory.body_pose_end[body, 3:]
+    return _attitude(spec.bodies[body], up_direction(spec), start, end)
 
 
 def _attitude(body: Body, up: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]) -> Attitude:
     if body.shape.kind == "sphere":
         return Attitude(axis="any", tilt_deg=0.0, start_axis="any", turned_deg=0.0)
-    up_start, up_end = (
-        rotate_wxyz(q * np.array([1.0, -1.0, -1.0, -1.0]), up) for q in (start, end)
-    )  # up in the body's frame
+    up_start, up_end = (rotate_wxyz(conjugate_wxyz(q), up) for q in (start, end))  # in the body's frame
     axis, tilt = _nearest_axis(body, up_end)
     return Attitude(
         axis=axis,

@@ -24,7 +24,9 @@ class SupportInterval:
 
 
 def supports_at_end(spec: SceneSpec, trajectory: Trajectory) -> tuple[tuple[int, ...], ...]:
-    """For each body the indices of those that carry it during the last ``CARRIED_S``; () if none, or not dynamic.
+    """For each body the indices of those that carry it during the last ``CARRIED_S``, the one that bears most first.
+
+    () if nothing does, or the body is not dynamic.
 
     A supporter's normal impulses point up by ``UPWARD_SHARE``, are there in three steps out of ten at least and in both
     halves of that time (a bounce is not support), and bear ``WEIGHT_SHARE`` of the body's weight. Without gravity
@@ -42,14 +44,15 @@ def supports_at_end(spec: SceneSpec, trajectory: Trajectory) -> tuple[tuple[int,
             result.append(())
             continue
         weight = body_mass_properties(body, spec.material_of(body)).mass * gravity * length
-        carriers = []
+        carriers: list[tuple[float, int]] = []
         for other in np.unique(lifts.other[mine]).tolist():
             rows = mine & (lifts.other == other)
             early = lifts.time_s[rows] < begin + length / 2
             lasting = rows.sum() >= 0.3 * steps and early.any() and not early.all()
-            if lasting and lifts.impulse_n_s[rows].sum() >= WEIGHT_SHARE * weight:
-                carriers.append(other)
-        result.append(tuple(carriers))
+            borne = float(lifts.impulse_n_s[rows].sum())
+            if lasting and borne >= WEIGHT_SHARE * weight:
+                carriers.append((-borne, other))
+        result.append(tuple(other for _, other in sorted(carriers)))
     return tuple(result)
 
 
