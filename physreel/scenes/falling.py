@@ -7,8 +7,15 @@ from typing import Any, cast
 import numpy as np
 from pydantic import Field
 
-from physreel.analysis.impacts import Impact, find_impacts
-from physreel.analysis.motion import rebound_height_m, rest_time_s, supports_at_end, up_axis
+from physreel.analysis import (
+    Impact,
+    attitude,
+    find_bounces,
+    find_impacts,
+    rebound_height_m,
+    rest_time_s,
+    supports_at_end,
+)
 from physreel.geometry.extents import lowest_points
 from physreel.geometry.rotations import random_wxyz
 from physreel.scenes.base import ClipSettings, Scene
@@ -32,8 +39,9 @@ class ObjectOutcome(Outcome):
     bounce_count: int = Field(description="impacts that threw it off what it hit")
     rebound_height_m: float | None = Field(description="rise of its centre of mass after the first impact")
     rests_on: str | None = Field(description="body that carries it at the end; none if it is in the air or moving")
-    resting_face: str | None = Field(description="the axis of its own frame that points up at rest (+z, -x, …)")
+    resting_face: str | None = Field(description="the face underneath at rest: -z, +x, …, side (lies), any (ball)")
     upright: bool | None = Field(description="whether at rest its own z axis points up (within 15°); none in motion")
+    turned_deg: float = Field(description="angle from up, at the end, of what pointed up at the start")
     left_support: bool = Field(description="whether it touched the table or shelf and then went below its top")
     settled_s: float | None = Field(description="time from which it rests to the end; none if it still moves")
 
@@ -157,31 +165,38 @@ class Falling(Scene):
     def outcome(self, spec: SceneSpec, trajectory: Trajectory) -> FallingOutcome:
         """Read off contacts and poses what became of each object."""
         impacts = find_impacts(spec, trajectory)
+        bounces = find_bounces(spec, trajectory, impacts)
         settled, supports = rest_time_s(spec, trajectory), supports_at_end(spec, trajectory)
         moving = [i for i, body in enumerate(spec.bodies) if body.motion == "dynamic"]
         objects = []
         for i in moving:
             body = spec.bodies[i]
-            own = [impact for impact in impacts if i in (impact.body_a, impact.body_b)]
+            own = [impact for impact in impacts if impact.involves(i)]
             at_rest = bool(np.isfinite(settled[i]))
-            axis, tilt_deg = up_axis(spec, trajectory, i)
+            end = attitude(spec, trajectory, i)
             objects.append(
                 ObjectOutcome(
                     name=body.name,
                     label=body.label,
                     first_impact_s=own[0].time_s if own else None,
                     first_impact_speed_m_s=own[0].approach_speed_m_s if own else None,
-                    bounce_count=sum(impact.rebounds for impact in own),
-                    rebound_height_m=rebound_height_m(spec, trajectory, i) if own else None,
+                    bounce_count=sum(bounce.body == i for bounce in bounces),
+                    rebound_height_m=rebound_height_m(spec, trajectory, i, impacts) if own else None,
                     rests_on=spec.bodies[supports[i][0]].name if at_rest and supports[i] else None,
-                    resting_face=axis if at_rest else None,
-                    upright=(axis == "+z" and tilt_deg < 15.0) if at_rest else None,
+                    resting_face=end.resting_face if at_rest else None,
+                    upright=(end.axis == "+z" and end.tilt_deg < 15.0) if at_rest else None,
+                    turned_deg=end.turned_deg,
                     left_support=_left_support(spec, trajectory, own, i),
                     settled_s=float(settled[i]) if at_rest else None,
                 )
             )
-        landings = [impact for impact in impacts if (impact.body_a in moving) != (impact.body_b in moving)]
-        first = next((k for k in (landings[0].body_a, landings[0].body_b) if k in moving), None) if landings else None
+        landed = (
+            k
+            for hit in impacts
+            for k, other in ((hit.body_a, hit.body_b), (hit.body_b, hit.body_a))
+            if k in moving and other not in moving
+        )
+        first = next(landed, None)
         all_settled = all(thing.settled_s is not None for thing in objects)
         last = max(objects, key=lambda thing: thing.settled_s or 0.0) if all_settled else None
         return FallingOutcome(
@@ -228,16 +243,16 @@ class Falling(Scene):
                         answer_type="yes_no",
                     )
                 )
-        standing = [t for t in result.objects if t.upright is not None and "ball" not in t.label and _unique(t, result)]
-        groups = [[t for t in standing if t.upright is up] for up in (False, True)]
+        turned = [t for t in result.objects if t.resting_face not in (None, "any") and _unique(t, result)]
+        groups = [[t for t in turned if t.turned_deg < 30.0], [t for t in turned if t.turned_deg > 60.0]]
         groups = [group for group in groups if group]
         if groups:
             thing = pick(rng, pick(rng, groups))
             asked.append(
                 Question(
-                    kind="ends_upright",
-                    question=f"At the end, does the {thing.label} point the same way up as when it is drawn upright?",
-                    answer="yes" if thing.upright else "no",
+                    kind="keeps_way_up",
+                    question=f"Does the {thing.label} come to rest the same way up as it was let go?",
+                    answer="yes" if thing.turned_deg < 30.0 else "no",
                     answer_type="yes_no",
                 )
             )
@@ -360,5 +375,5 @@ def _left_support(spec: SceneSpec, trajectory: Trajectory, own: list[Impact], in
     if furniture is None:
         return False
     k = spec.body_index(furniture.name)
-    touched = any(k in (impact.body_a, impact.body_b) for impact in own)
+    touched = any(impact.involves(k) for impact in own)
     return touched and bool(trajectory.body_pose_end[index, 2] < furniture.position_m[2])
