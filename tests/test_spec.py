@@ -60,11 +60,12 @@ def test_all_problems_are_listed_at_once_with_their_paths():
     world["bodies"][2]["position_m"][0] = "sideways"
     world["fps"] = 0
     world["colour"] = "red"
+    world["bodies"][2]["material"] = "wodo"
     with pytest.raises(SpecError) as caught:
         SceneSpec.from_json(json.dumps(world))
     text = str(caught.value)
-    assert len(caught.value.problems) == 4
-    for path in ("bodies.1.shape", "bodies.2.position_m.0", "fps", "colour"):
+    assert len(caught.value.problems) == 5
+    for path in ("bodies.1.shape", "bodies.2.position_m.0", "fps", "colour", "bodies.2.material"):
         assert path in text
 
 
@@ -77,7 +78,7 @@ def test_dangling_references_are_listed_at_once():
     with pytest.raises(SpecError) as caught:
         SceneSpec.from_json(json.dumps(world))
     text = str(caught.value)
-    for word in ("'steeel' is not known", "'nobody'", "'k'", "'ghost'"):
+    for word in ("no material named 'steeel'", "'nobody'", "'k'", "'ghost'"):
         assert word in text
 
 

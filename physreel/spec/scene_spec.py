@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from physreel.errors import SpecError
 from physreel.spec.base import Name, NonNegative, SpecModel, Vec3
@@ -42,57 +44,26 @@ class SceneSpec(SpecModel):
     cue_s: NonNegative = 0.0
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _references_exist(self) -> SceneSpec:
-        problems: list[str] = []
-        names = {body.name for body in self.bodies}
-        for group, items in (
-            ("bodies", self.bodies),
-            ("joints", self.joints),
-            ("couplings", self.couplings),
-            ("cameras", self.cameras),
-            ("microphones", self.microphones),
-            ("materials", self.materials),
-        ):
-            doubled = [name for name, count in Counter(item.name for item in items).items() if count > 1]
-            problems += [f"{group}: the name {name!r} is used more than once" for name in doubled]
-        known = MATERIALS.keys() | {material.name for material in self.materials}
-        for i, body in enumerate(self.bodies):
-            if body.material not in known:
-                problems.append(
-                    f"bodies.{i}.material: {body.material!r} is not known; use one of {', '.join(sorted(known))}, "
-                    "or add it to materials"
-                )
-        for i, pair in enumerate(self.contact_pairs):
-            problems += [
-                f"contact_pairs.{i}: material {name!r} is not known"
-                for name in (pair.material_a, pair.material_b)
-                if name not in known
-            ]
-        for i, joint in enumerate(self.joints):
-            problems += [
-                f"joints.{i}: there is no body named {name!r}"
-                for name in (joint.child, joint.parent)
-                if name is not None and name not in names
-            ]
-        joints = {joint.name: joint for joint in self.joints}
-        for i, coupling in enumerate(self.couplings):
-            for name in (coupling.joint_a, coupling.joint_b):
-                if name not in joints:
-                    problems.append(f"couplings.{i}: there is no joint named {name!r}")
-                elif joints[name].kind not in ("hinge", "slide"):
-                    problems.append(
-                        f"couplings.{i}: {name!r} is a {joints[name].kind} joint; only hinge and slide can be coupled"
-                    )
-        for i, pair_names in enumerate(self.no_contact):
-            problems += [f"no_contact.{i}: there is no body named {name!r}" for name in pair_names if name not in names]
-        if self.cue_s > self.duration_s:
-            problems.append(f"cue_s: {self.cue_s} is longer than the clip ({self.duration_s} s)")
-        if self.frame_count < 1:
-            problems.append(f"duration_s: {self.duration_s} s at {self.fps} frames/s is less than one frame")
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_problems_at_once(cls, data: Any, handler: ModelWrapValidatorHandler[SceneSpec]) -> SceneSpec:
+        # Dangling names are looked for even where fields are wrong, so that nobody mends a spec line by line.
+        try:
+            spec = handler(data)
+        except ValidationError as error:
+            if not isinstance(data, dict):
+                raise
+            raise _with_problems(error, reference_problems(data)) from None
+        if isinstance(data, SceneSpec):
+            return spec
+        problems = reference_problems(spec.model_dump(include=set(_NAMED)))
+        if spec.cue_s > spec.duration_s:
+            problems.append(f"cue_s: {spec.cue_s} is longer than the clip ({spec.duration_s} s)")
+        if spec.frame_count < 1:
+            problems.append(f"duration_s: {spec.duration_s} s at {spec.fps} frames/s is less than one frame")
         if problems:
             raise ValueError("\n".join(problems))
-        return self
+        return spec
 
     @property
     def frame_count(self) -> int:
@@ -146,6 +117,72 @@ class SceneSpec(SpecModel):
             raise SpecError(spec_problems(error)) from None
 
 
+_NAMED = ("bodies", "joints", "couplings", "cameras", "microphones", "materials", "contact_pairs", "no_contact")
+
+
+def reference_problems(data: dict[str, Any]) -> list[str]:
+    """Names in a spec's plain data that are doubled or lead nowhere; tolerates data that is wrong in other ways."""
+
+    def items(group: str) -> list[tuple[int, dict[str, Any]]]:
+        given = data.get(group)
+        listed = given if isinstance(given, (list, tuple)) else ()
+        plain = (item.model_dump() if isinstance(item, SpecModel) else item for item in listed)
+        return [(i, item) for i, item in enumerate(plain) if isinstance(item, dict)]
+
+    def names(group: str) -> list[Any]:
+        return [item.get("name") for _, item in items(group) if isinstance(item.get("name"), str)]
+
+    def absent(where: str, what: str, name: Any, known: Collection[Any], remedy: str = "") -> list[str]:
+        return [f"{where}: there is no {what} named {name!r}{remedy}"] if name is not None and name not in known else []
+
+    problems = [
+        f"{group}: the name {name!r} is used more than once"
+        for group in _NAMED[:6]
+        for name, count in Counter(names(group)).items()
+        if count > 1
+    ]
+    bodies, materials = set(names("bodies")), MATERIALS.keys() | set(names("materials"))
+    joints = {item.get("name"): item.get("kind") for _, item in items("joints")}
+    for i, body in items("bodies"):
+        remedy = f"; use one of {', '.join(sorted(materials))}, or add it to materials"
+        problems += absent(f"bodies.{i}.material", "material", body.get("material"), materials, remedy)
+    for i, pair in items("contact_pairs"):
+        for key in ("material_a", "material_b"):
+            problems += absent(f"contact_pairs.{i}.{key}", "material", pair.get(key), materials)
+    for i, joint in items("joints"):
+        for key in ("child", "parent"):
+            problems += absent(f"joints.{i}.{key}", "body", joint.get(key), bodies)
+    for i, coupling in items("couplings"):
+        for key in ("joint_a", "joint_b"):
+            name = coupling.get(key)
+            problems += absent(f"couplings.{i}.{key}", "joint", name, joints)
+            if joints.get(name) in ("ball", "fixed"):
+                kind = joints[name]
+                problems.append(f"couplings.{i}.{key}: {name!r} is a {kind} joint; only hinge and slide can be coupled")
+    apart = data.get("no_contact")
+    for i, pair_names in enumerate(apart if isinstance(apart, (list, tuple)) else ()):
+        for name in pair_names if isinstance(pair_names, (list, tuple)) else ():
+            problems += absent(f"no_contact.{i}", "body", name, bodies)
+    return problems
+
+
+def _with_problems(error: ValidationError, problems: list[str]) -> ValidationError:
+    """The error with further problems beside its own."""
+    lines: list[InitErrorDetails] = [
+        {
+            "type": PydanticCustomError("spec", "{message}", {"message": item["msg"].removeprefix("Value error, ")}),
+            "loc": item["loc"],
+            "input": item["input"],
+        }
+        for item in error.errors()
+    ]
+    lines += [
+        {"type": PydanticCustomError("spec", "{message}", {"message": problem}), "loc": (), "input": None}
+        for problem in problems
+    ]
+    return ValidationError.from_exception_data(error.title, lines)
+
+
 def _ceil(value: float) -> int:
     # 1200.0000001 steps are 1200: the quotient of two floats must not add a step.
     return int(-(-(value - 1e-6) // 1))
@@ -157,6 +194,8 @@ def spec_problems(error: ValidationError) -> list[str]:
     for item in error.errors():
         path = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
+        if "after validation, not" in message:
+            continue  # a list that is only short because its items were faulty, and those are listed
         given: Any = item.get("input")
         for part in message.split("\n"):
             line = f"{path}: {part}" if path else part
