@@ -1,0 +1,301 @@
+"""What both engines need to know before the first step: masses, pairs, the joint tree, the step, driven motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.errors import SpecError, UnsupportedError
+from physreel.geometry.mass import MassProperties, body_mass_properties
+from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz, rotate_wxyz
+from physreel.spec import (
+    Body,
+    Box,
+    Capsule,
+    Compound,
+    Cone,
+    ConvexHull,
+    Cylinder,
+    Ellipsoid,
+    Joint,
+    SceneSpec,
+    Shape,
+    Sphere,
+)
+
+Floats = NDArray[np.float64]
+
+TOUCHING_DEPTH_M = 0.5e-3
+"""Bodies may start this deep in each other: resting poses are computed by scenes to rounding, not to the last digit."""
+
+_MAX_REFINEMENT = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointLink:
+    """A joint as the engines build it: ``child`` hangs on ``parent`` (body indices, -1: the world).
+
+    ``sign`` is -1 where the spec's parent had to become the child (its own child does not move by forces).
+    ``closes_loop`` marks joints that cannot be an edge of the tree and become constraints.
+    """
+
+    index: int
+    joint: Joint
+    child: int
+    parent: int
+    sign: float
+    closes_loop: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Preparation:
+    """A spec, looked through once: all arrays are indexed by body.
+
+    Attributes:
+        substeps: physics steps per frame.
+        step_s: 1 / (fps · substeps).
+        masses: mass properties of dynamic bodies, None for the others.
+        links: the joints, tree edges ordered from the roots outwards, then the loop-closing ones.
+        free_pairs: pairs of bodies (a < b) that pass through each other.
+        material: (B,) index of each body's material in the two tables.
+        restitution: (M, M) by material.
+        friction: (M, M) by material.
+        driven_pose: driven body -> (N + 1, 7) pose at every step.
+    """
+
+    spec: SceneSpec
+    substeps: int
+    step_s: float
+    masses: tuple[MassProperties | None, ...]
+    links: tuple[JointLink, ...]
+    free_pairs: frozenset[tuple[int, int]]
+    material: NDArray[np.int64]
+    restitution: Floats
+    friction: Floats
+    driven_pose: dict[int, Floats]
+
+    @property
+    def step_count(self) -> int:
+        """N: steps in the whole clip."""
+        return self.spec.frame_count * self.substeps
+
+    @property
+    def material_names(self) -> list[str]:
+        """Names in the order of the tables."""
+        return sorted({body.material for body in self.spec.bodies})
+
+
+def prepare(spec: SceneSpec) -> Preparation:
+    """Look a spec through.
+
+    Raises:
+        SpecError: joints that tie nothing that could move.
+        UnsupportedError: joints no tree of bodies can hold.
+    """
+    masses = tuple(
+        body_mass_properties(body, spec.material_of(body)) if body.motion == "dynamic" else None for body in spec.bodies
+    )
+    names = sorted({body.material for body in spec.bodies})
+    place = {name: k for k, name in enumerate(names)}
+    pairs = [[spec.contact(a, b) for b in names] for a in names]
+    substeps = _substeps(spec)
+    step_s = 1.0 / (spec.fps * substeps)
+    links = _links(spec)
+    return Preparation(
+        spec=spec,
+        substeps=substeps,
+        step_s=step_s,
+        masses=masses,
+        links=links,
+        free_pairs=_free_pairs(spec),
+        material=np.array([place[body.material] for body in spec.bodies], np.int64),
+        restitution=np.array([[pair.restitution for pair in row] for row in pairs]),
+        friction=np.array([[pair.friction for pair in row] for row in pairs]),
+        driven_pose={
+            i: _driven_poses(body, step_s, spec.frame_count * substeps)
+            for i, body in enumerate(spec.bodies)
+            if body.motion == "driven"
+        },
+    )
+
+
+def _driven_poses(body: Body, step_s: float, steps: int) -> Floats:
+    return np.stack([keyframe_pose(body, k * step_s) for k in range(steps + 1)])
+
+
+def step_velocities(poses: Floats, step_s: float) -> tuple[Floats, Floats]:
+    """Velocities that carry each of (N + 1, 7) poses to the next, both (N, 3): linear in the world, angular local."""
+    linear = np.diff(poses[:, :3], axis=0) / step_s
+    turn = multiply_wxyz(conjugate_wxyz(poses[:-1, 3:]), poses[1:, 3:])
+    turn = np.where(turn[:, :1] < 0, -turn, turn)
+    sine = np.linalg.norm(turn[:, 1:], axis=1)
+    angle = 2.0 * np.arctan2(sine, turn[:, 0])
+    scale = np.where(sine > 1e-12, angle / np.maximum(sine, 1e-300), 2.0)
+    return linear, turn[:, 1:] * (scale / step_s)[:, None]
+
+
+def half_thickness_m(shape: Shape) -> float:
+    """Half the least width of a shape: how deep it can be entered before its far side is the nearer one."""
+    match shape:
+        case Box(size_m=size):
+            return min(size) / 2
+        case Sphere(radius_m=r) | Capsule(radius_m=r):
+            return r
+        case Ellipsoid(radii_m=radii):
+            return min(radii)
+        case Cylinder(radius_m=r, height_m=h):
+            return min(r, h / 2)
+        case Cone(radius_m=r, height_m=h):
+            return min(r / 2, h / 4)
+        case ConvexHull(points_m=points):
+            cloud = np.asarray(points)
+            _, _, axes = np.linalg.svd(cloud - cloud.mean(0), full_matrices=False)
+            return float(np.ptp(cloud @ axes.T, axis=0).min()) / 2
+        case Compound(pieces=pieces):
+            return min(half_thickness_m(piece.shape) for piece in pieces)
+    return float("inf")
+
+
+def _substeps(spec: SceneSpec) -> int:
+    # A body must not cross more than half of what it can hit in one step, or its contact is seen from the wrong side.
+    gravity = float(np.linalg.norm(spec.gravity_m_s2))
+    fall = 0.0
+    moving = [body for body in spec.bodies if body.motion == "dynamic"]
+    if gravity > 0 and moving:
+        up = -np.asarray(spec.gravity_m_s2) / gravity
+        heights = [float(np.dot(body.position_m, up)) for body in spec.bodies if body.shape.kind != "plane"]
+        heights += [float(np.dot(b.position_m, up)) for b in spec.bodies if b.shape.kind == "plane"]
+        fall = max(float(np.dot(body.position_m, up)) for body in moving) - min(heights)
+    speed = 0.0
+    for body in moving:
+        speed = max(speed, float(np.linalg.norm(body.velocity_m_s)))
+    for body in spec.bodies:
+        for a, b in zip(body.keyframes, body.keyframes[1:], strict=False):
+            way = float(np.linalg.norm(np.subtract(b.position_m, a.position_m)))
+            speed = max(speed, way / (b.time_s - a.time_s))
+    speed = (speed**2 + 2 * gravity * max(fall, 0.0)) ** 0.5
+    thin = min((half_thickness_m(body.shape) for body in spec.bodies), default=float("inf"))
+    wanted = spec.substeps
+    if speed > 0 and np.isfinite(thin):
+        needed = int(np.ceil(speed / (0.75 * thin * spec.fps)))
+        wanted = max(wanted, min(needed, _MAX_REFINEMENT * spec.substeps))
+    return wanted
+
+
+def _free_pairs(spec: SceneSpec) -> frozenset[tuple[int, int]]:
+    place = {body.name: i for i, body in enumerate(spec.bodies)}
+    named = list(spec.no_contact)
+    named += [(j.child, j.parent) for j in spec.joints if j.parent is not None and not j.collide_connected]
+    return frozenset((min(place[a], place[b]), max(place[a], place[b])) for a, b in named)
+
+
+def _links(spec: SceneSpec) -> tuple[JointLink, ...]:
+    place = {body.name: i for i, body in enumerate(spec.bodies)}
+    dynamic = [body.motion == "dynamic" for body in spec.bodies]
+    problems: list[str] = []
+    edges: list[tuple[int, Joint, int, int]] = []
+    for k, joint in enumerate(spec.joints):
+        child, parent = place[joint.child], -1 if joint.parent is None else place[joint.parent]
+        if not dynamic[child] and (parent < 0 or not dynamic[parent]):
+            problems.append(
+                f"joints.{k} ({joint.name!r}): neither {joint.child!r} nor {joint.parent or 'the world'!r} is dynamic, "
+                "so the joint can do nothing; make one of them dynamic or remove the joint"
+            )
+        edges.append((k, joint, child, parent))
+    if problems:
+        raise SpecError(problems)
+
+    # Grow trees from what cannot move by forces; joints that must be edges (they carry a coordinate) go first.
+    must = {name for c in spec.couplings for name in (c.joint_a, c.joint_b)}
+
+    def needs_edge(joint: Joint) -> bool:
+        return bool(
+            joint.kind == "slide"
+            or joint.limits
+            or joint.motor
+            or joint.stiffness
+            or joint.damping
+            or joint.name in must
+        )
+
+    todo = sorted(edges, key=lambda edge: (not needs_edge(edge[1]), edge[0]))
+    held = {-1} | {i for i, moves in enumerate(dynamic) if not moves}
+    tree: list[JointLink] = []
+    loops: list[JointLink] = []
+    while todo:
+        pick = next((e for e in todo if (e[2] in held) != (e[3] in held)), None)
+        if pick is None:
+            pick = next((e for e in todo if e[2] not in held), None)
+            if pick is not None:
+                # A group that floats freely: its first parent becomes a root of its own.
+                held.add(pick[3])
+                continue
+            loops += [_loop(edge, needs_edge(edge[1])) for edge in todo]
+            break
+        todo.remove(pick)
+        k, joint, child, parent = pick
+        backwards = child in held
+        if backwards:
+            child, parent = parent, child
+        held.add(child)
+        tree.append(
+            JointLink(
+                index=k,
+                joint=joint,
+                child=child,
+                parent=parent,
+                sign=-1.0 if backwards else 1.0,
+                closes_loop=False,
+            )
+        )
+    return (*tree, *loops)
+
+
+def _loop(edge: tuple[int, Joint, int, int], needs_edge: bool) -> JointLink:
+    k, joint, child, parent = edge
+    if needs_edge:
+        kinds = "slides, and joints with limits, motor, stiffness, damping or coupling"
+        raise UnsupportedError(
+            f"joints.{k} ({joint.name!r}) closes a loop of bodies; {kinds} cannot. "
+            "Let a plain hinge, ball or fixed joint of the loop close it instead"
+        )
+    return JointLink(index=k, joint=joint, child=child, parent=parent, sign=1.0, closes_loop=True)
+
+
+def overlap_error(
+    spec: SceneSpec, depths: dict[tuple[int, int], float], *, touching_m: float = TOUCHING_DEPTH_M
+) -> SpecError | None:
+    """The refusal of a spec whose bodies overlap at the start: every pair, its depth and the remedy; None if none do.
+
+    Args:
+        spec: the spec.
+        depths: greatest depth in metres of each overlapping pair of bodies (a < b).
+        touching_m: depth that still counts as touching.
+    """
+    problems = []
+    for (a, b), depth in sorted(depths.items()):
+        if depth <= touching_m:
+            continue
+        first, second = spec.bodies[a].name, spec.bodies[b].name
+        problems.append(
+            f"bodies.{a} and bodies.{b}: {first!r} and {second!r} overlap by {depth * 1e3:.1f} mm at the start; "
+            f"move them at least that far apart, or list them in no_contact"
+        )
+    return SpecError(problems) if problems else None
+
+
+def com_offsets(preparation: Preparation) -> Floats:
+    """(B, 3) centre of mass in the body frame; the origin for bodies that are not dynamic."""
+    return np.array([np.zeros(3) if m is None else m.center for m in preparation.masses])
+
+
+def origin_velocity(body: Body, center: Floats) -> Floats:
+    """(3,) velocity of the body frame's origin of a body whose spec gives that of its centre of mass."""
+    arm = rotate_wxyz(body.orientation_wxyz, center)
+    return np.asarray(body.velocity_m_s - np.cross(body.angular_velocity_rad_s, arm))
+
+
+ShapeGroup = Literal["dynamic", "static", "driven"]
