@@ -96,20 +96,20 @@ def rebound_height_m(
     first = next((impact for impact in impacts if impact.involves(body)), None)
     if gravity == 0.0 or first is None or spec.bodies[body].motion != "dynamic":
         return float("nan")
-    up = up_direction(spec)
-    center = mass_center_m(spec.bodies[body])
-    pose = trajectory.body_pose[:, body]
-    contacts = trajectory.contacts
-    own = ((contacts.body_a == body) | (contacts.body_b == body)) & (contacts.normal_impulse_n_s > 0.0)
-    track = _Track(
-        height=(pose[:, :3] + rotate_wxyz(pose[:, 3:], center)) @ up,
-        rise=trajectory.body_velocity[:, body, :3] @ up,
-        fps=trajectory.fps,
-        gravity=gravity,
-        touching=contacts.time_s[own],
-    )
+    track = _Track.of(spec, trajectory, body)
     base = track.height_before(first.time_s)
     return max(0.0, track.highest_after(first.time_s, trajectory, base) - base)
+
+
+def flight_rise_m(spec: SceneSpec, trajectory: Trajectory, body: int, begin_s: float, land_s: float) -> float:
+    """How far a body's centre of mass rises in a free flight from ``begin_s`` to ``land_s``; nan without gravity."""
+    if not any(spec.gravity_m_s2):
+        return float("nan")
+    track = _Track.of(spec, trajectory, body)
+    frame = int(np.ceil(begin_s * trajectory.fps - 1e-9))
+    inside = frame < trajectory.frame_count and frame / trajectory.fps < land_s
+    base = track.ballistic(frame, begin_s) if inside else 0.0
+    return max(0.0, track.apex(begin_s, land_s, base) - base)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +121,20 @@ class _Track:
     fps: int
     gravity: float
     touching: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, spec: SceneSpec, trajectory: Trajectory, body: int) -> _Track:
+        up = up_direction(spec)
+        pose = trajectory.body_pose[:, body]
+        contacts = trajectory.contacts
+        own = ((contacts.body_a == body) | (contacts.body_b == body)) & (contacts.normal_impulse_n_s > 0.0)
+        return cls(
+            height=(pose[:, :3] + rotate_wxyz(pose[:, 3:], mass_center_m(spec.bodies[body]))) @ up,
+            rise=trajectory.body_velocity[:, body, :3] @ up,
+            fps=trajectory.fps,
+            gravity=float(np.linalg.norm(spec.gravity_m_s2)),
+            touching=contacts.time_s[own],
+        )
 
     def ballistic(self, frame: int, time_s: float) -> float:
         dt = time_s - frame / self.fps
