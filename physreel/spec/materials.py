@@ -12,6 +12,9 @@ Sources, by the short names used below:
   Goldsmith W. Goldsmith, Impact (1960), chapter 8
   Serway    R. A. Serway, J. W. Jewett, Physics for Scientists and Engineers, 9th ed. (2014), table 5.1
   CRC       CRC Handbook of Chemistry and Physics, 95th ed. (2014), section 15, coefficients of friction
+  Dubbel    Dubbel Taschenbuch fuer den Maschinenbau, table of lever arms of rolling friction: steel 0.05-0.5 mm,
+            wood on wood 0.5-1.5 mm; R. C. Hibbeler, Statics, 14th ed. (2016), section 8.8: mild steel 0.1 mm;
+            soft layers (rubber, cork, carpet) from the roll-out lengths of balls
   Cross     R. Cross, "The bounce of a ball", Am. J. Phys. 67, 222 (1999)
 """
 
@@ -41,17 +44,23 @@ class Material(SpecModel):
     restitution: Annotated[float, Field(ge=0.0, le=1.0)]
     friction: NonNegative
     surface_roughness_m: NonNegative
+    rolling_friction_m: NonNegative = 0.0
     look: Look
     source: str = ""
 
 
 class ContactPair(SpecModel):
-    """Restitution and Coulomb friction between two materials; the order of the two does not matter."""
+    """Restitution and friction between two materials; the order of the two does not matter.
+
+    ``friction`` is Coulomb's coefficient. ``rolling_friction_m`` is the lever arm b of rolling resistance: a contact
+    that carries the normal force N resists rolling, and spinning about the normal, with a torque of up to b N.
+    """
 
     material_a: Name
     material_b: Name
     restitution: Annotated[float, Field(ge=0.0, le=1.0)]
     friction: NonNegative
+    rolling_friction_m: NonNegative = 0.0
     source: str = ""
 
 
@@ -60,31 +69,31 @@ MATERIALS: dict[str, Material] = {
     for m in (
         Material(
             name="steel", density_kg_m3=7850, young_modulus_pa=200e9, poisson_ratio=0.29, loss_factor=5e-4,
-            restitution=0.85, friction=0.45, surface_roughness_m=0.8e-6,
+            restitution=0.85, friction=0.45, surface_roughness_m=0.8e-6, rolling_friction_m=0.0001,
             look=Look(color=(0.56, 0.57, 0.58), roughness=0.25, metallic=1.0),
             source="rho, E, nu, eta: Ashby, Cremer; e: Goldsmith; mu: Serway",
         ),
         Material(
             name="aluminium", density_kg_m3=2700, young_modulus_pa=69e9, poisson_ratio=0.33, loss_factor=1e-3,
-            restitution=0.70, friction=0.42, surface_roughness_m=1.2e-6,
+            restitution=0.70, friction=0.42, surface_roughness_m=1.2e-6, rolling_friction_m=0.00015,
             look=Look(color=(0.80, 0.81, 0.82), roughness=0.38, metallic=1.0),
             source="rho, E, nu, eta: Ashby, Cremer; e: Goldsmith; mu: Serway",
         ),
         Material(
             name="glass", density_kg_m3=2500, young_modulus_pa=70e9, poisson_ratio=0.22, loss_factor=1.5e-3,
-            restitution=0.88, friction=0.40, surface_roughness_m=0.1e-6,
+            restitution=0.88, friction=0.40, surface_roughness_m=0.1e-6, rolling_friction_m=0.0001,
             look=Look(color=(0.93, 0.97, 0.95), roughness=0.02, transmission=1.0, ior=1.5),
             source="rho, E, nu, eta: Ashby, Cremer; e: Goldsmith; mu: Serway",
         ),
         Material(
             name="ceramic", density_kg_m3=2400, young_modulus_pa=65e9, poisson_ratio=0.21, loss_factor=3e-3,
-            restitution=0.75, friction=0.45, surface_roughness_m=1.5e-6,
+            restitution=0.75, friction=0.45, surface_roughness_m=1.5e-6, rolling_friction_m=0.00015,
             look=Look(color=(0.82, 0.79, 0.74), roughness=0.18),
             source="porcelain and stoneware; rho, E, nu, eta: Ashby; e: Goldsmith; mu: CRC",
         ),
         Material(
             name="oak", density_kg_m3=680, young_modulus_pa=12.3e9, poisson_ratio=0.37, loss_factor=0.02,
-            restitution=0.50, friction=0.40, surface_roughness_m=8e-6,
+            restitution=0.50, friction=0.40, surface_roughness_m=8e-6, rolling_friction_m=0.0004,
             look=Look(
                 color=(0.46, 0.29, 0.14), roughness=0.55,
                 texture=Texture(kind="wood", color=(0.30, 0.17, 0.075), scale_m=0.035),
@@ -93,7 +102,7 @@ MATERIALS: dict[str, Material] = {
         ),
         Material(
             name="pine", density_kg_m3=400, young_modulus_pa=8.9e9, poisson_ratio=0.33, loss_factor=0.025,
-            restitution=0.45, friction=0.40, surface_roughness_m=10e-6,
+            restitution=0.45, friction=0.40, surface_roughness_m=10e-6, rolling_friction_m=0.0005,
             look=Look(
                 color=(0.72, 0.53, 0.31), roughness=0.6,
                 texture=Texture(kind="wood", color=(0.58, 0.38, 0.18), scale_m=0.045),
@@ -102,19 +111,19 @@ MATERIALS: dict[str, Material] = {
         ),
         Material(
             name="rubber", density_kg_m3=1100, young_modulus_pa=5e6, poisson_ratio=0.49, loss_factor=0.25,
-            restitution=0.78, friction=0.85, surface_roughness_m=15e-6,
+            restitution=0.78, friction=0.85, surface_roughness_m=15e-6, rolling_friction_m=0.0015,
             look=Look(color=(0.55, 0.08, 0.06), roughness=0.75),
             source="rho, E, nu, eta: Ashby; e: Cross; mu: Serway (rubber on dry concrete)",
         ),
         Material(
             name="ABS", density_kg_m3=1050, young_modulus_pa=2.3e9, poisson_ratio=0.36, loss_factor=0.02,
-            restitution=0.65, friction=0.35, surface_roughness_m=2e-6,
+            restitution=0.65, friction=0.35, surface_roughness_m=2e-6, rolling_friction_m=0.00025,
             look=Look(color=(0.08, 0.25, 0.62), roughness=0.35),
             source="rho, E, nu, eta: Ashby; e, mu: CRC and maker's sheets for moulded ABS on steel",
         ),
         Material(
             name="cork", density_kg_m3=180, young_modulus_pa=20e6, poisson_ratio=0.10, loss_factor=0.20,
-            restitution=0.55, friction=0.55, surface_roughness_m=40e-6,
+            restitution=0.55, friction=0.55, surface_roughness_m=40e-6, rolling_friction_m=0.001,
             look=Look(
                 color=(0.55, 0.37, 0.22), roughness=0.9,
                 texture=Texture(kind="speckle", color=(0.33, 0.19, 0.10), scale_m=0.006),
@@ -123,13 +132,13 @@ MATERIALS: dict[str, Material] = {
         ),
         Material(
             name="ice", density_kg_m3=917, young_modulus_pa=9.3e9, poisson_ratio=0.33, loss_factor=0.01,
-            restitution=0.60, friction=0.05, surface_roughness_m=3e-6,
+            restitution=0.60, friction=0.05, surface_roughness_m=3e-6, rolling_friction_m=0.0001,
             look=Look(color=(0.86, 0.93, 0.97), roughness=0.10, transmission=0.8, ior=1.31),
             source="rho, E, nu, eta, mu: Petrenko; e: Petrenko (slow impacts on ice)",
         ),
         Material(
             name="concrete", density_kg_m3=2300, young_modulus_pa=30e9, poisson_ratio=0.20, loss_factor=0.015,
-            restitution=0.70, friction=0.60, surface_roughness_m=50e-6,
+            restitution=0.70, friction=0.60, surface_roughness_m=50e-6, rolling_friction_m=0.0004,
             look=Look(
                 color=(0.42, 0.41, 0.39), roughness=0.9,
                 texture=Texture(kind="noise", color=(0.33, 0.32, 0.31), scale_m=0.12),
@@ -138,7 +147,7 @@ MATERIALS: dict[str, Material] = {
         ),
         Material(
             name="marble", density_kg_m3=2700, young_modulus_pa=55e9, poisson_ratio=0.25, loss_factor=4e-3,
-            restitution=0.78, friction=0.45, surface_roughness_m=2e-6,
+            restitution=0.78, friction=0.45, surface_roughness_m=2e-6, rolling_friction_m=0.00015,
             look=Look(
                 color=(0.80, 0.78, 0.75), roughness=0.12,
                 texture=Texture(kind="marble", color=(0.42, 0.41, 0.42), scale_m=0.35),
@@ -147,7 +156,7 @@ MATERIALS: dict[str, Material] = {
         ),
         Material(
             name="carpet", density_kg_m3=250, young_modulus_pa=1.5e6, poisson_ratio=0.10, loss_factor=0.35,
-            restitution=0.25, friction=0.65, surface_roughness_m=300e-6,
+            restitution=0.25, friction=0.65, surface_roughness_m=300e-6, rolling_friction_m=0.005,
             look=Look(
                 color=(0.30, 0.12, 0.12), roughness=1.0,
                 texture=Texture(kind="speckle", color=(0.21, 0.08, 0.09), scale_m=0.008),
@@ -173,14 +182,13 @@ _PAIRS = (
     ContactPair(material_a="ice", material_b="ice", restitution=0.60, friction=0.03, source="Petrenko; Serway"),
     ContactPair(material_a="steel", material_b="ice", restitution=0.60, friction=0.03, source="Petrenko; CRC"),
 )
-CONTACT_PAIRS: dict[frozenset[str], ContactPair] = {frozenset((p.material_a, p.material_b)): p for p in _PAIRS}
 
 
 def combine_contact(a: Material, b: Material) -> ContactPair:
     """What two materials do to each other where no measured pair is known.
 
     The softer partner deforms more and so decides more: restitution is weighted by compliance,
-    e = (e_a E_b + e_b E_a) / (E_a + E_b). Friction is the geometric mean.
+    e = (e_a E_b + e_b E_a) / (E_a + E_b). Friction is the geometric mean, rolling friction the sum.
     """
     stiffness = a.young_modulus_pa + b.young_modulus_pa
     restitution = (a.restitution * b.young_modulus_pa + b.restitution * a.young_modulus_pa) / stiffness
@@ -189,5 +197,17 @@ def combine_contact(a: Material, b: Material) -> ContactPair:
         material_b=b.name,
         restitution=restitution,
         friction=(a.friction * b.friction) ** 0.5,
+        rolling_friction_m=a.rolling_friction_m + b.rolling_friction_m,
         source="combined",
     )
+
+
+def _measured(pair: ContactPair) -> ContactPair:
+    # Tables of measured pairs have no rolling friction: it comes from the rule.
+    rule = combine_contact(MATERIALS[pair.material_a], MATERIALS[pair.material_b])
+    return pair.model_copy(update={"rolling_friction_m": rule.rolling_friction_m})
+
+
+CONTACT_PAIRS: dict[frozenset[str], ContactPair] = {
+    frozenset((pair.material_a, pair.material_b)): _measured(pair) for pair in _PAIRS
+}
