@@ -71,7 +71,7 @@ def merge(points: ContactPoints, step_s: float) -> ContactTable:
     friction = np.add.reduceat(points.tangential_impulse_n_s[keep] * sign[:, None], starts)
     slip = mean(points.slip_velocity_m_s[keep] * sign[:, None])
     return ContactTable(
-        time_s=(step[starts] + 1) * step_s,
+        time_s=np.asarray((step[starts] + 1) * step_s, np.float64),
         body_a=a[starts].astype(np.int32),
         body_b=b[starts].astype(np.int32),
         point_m=mean(points.point_m[keep]),

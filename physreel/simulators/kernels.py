@@ -165,8 +165,11 @@ def set_free_spin(h, qvel, bias, dofs, inertia, inverse):  # type: ignore[no-unt
             if move < 1e-13:
                 break
         for k in range(3):
-            bias[at + k] = -(
-                inertia[i, k, 0] * (new[0] - spin[0])
-                + inertia[i, k, 1] * (new[1] - spin[1])
-                + inertia[i, k, 2] * (new[2] - spin[2])
-            ) / h
+            bias[at + k] = (
+                -(
+                    inertia[i, k, 0] * (new[0] - spin[0])
+                    + inertia[i, k, 1] * (new[1] - spin[1])
+                    + inertia[i, k, 2] * (new[2] - spin[2])
+                )
+                / h
+            )

@@ -12,14 +12,7 @@ from physreel.errors import MissingDependencyError, SimulationError
 from physreel.geometry.rotations import rotate_wxyz
 from physreel.simulators.base import Capability, Simulator
 from physreel.simulators.contact_rows import ContactPoints, merge
-from physreel.simulators.preparation import (
-    Preparation,
-    com_offsets,
-    origin_velocity,
-    overlap_error,
-    prepare,
-    step_velocities,
-)
+from physreel.simulators.preparation import Preparation, overlap_error, prepare, step_velocities
 from physreel.simulators.watch import watch
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
@@ -60,7 +53,7 @@ class MujocoSimulator(Simulator):
         run.check_overlaps()
         run.run()
         trajectory, path = run.trajectory(f"mujoco {self._version}")
-        watch(run.prep, trajectory, path, run.depth)
+        watch(run.prep, trajectory, path)
         return trajectory
 
 
@@ -93,7 +86,6 @@ class _Run:
         self.model = self.built.model
         self.data: Any = mujoco.MjData(self.model)
         self.gravity = float(np.linalg.norm(self.spec.gravity_m_s2))
-        self.depth: dict[int, tuple[float, int, float]] = {}
         self._start()
 
     # --- before the first step ------------------------------------------------------------------------------------
@@ -101,7 +93,7 @@ class _Run:
     def _start(self) -> None:
         built, prep, data = self.built, self.prep, self.data
         qvel = data.qvel
-        for i in np.flatnonzero(self.model.body_dofnum[built.body_ids] == 6):
+        for i in np.flatnonzero(self.model.body_dofnum[built.body_ids] == 6).tolist():
             body = self.spec.bodies[i]
             at = int(self.model.body_dofadr[built.body_ids[i]])
             if body.motion != "dynamic":
@@ -113,21 +105,23 @@ class _Run:
         # Velocities live half a step before positions (leapfrog): then free fall is exact at every step.
         for at in built.free_dofs:
             qvel[at : at + 3] -= 0.5 * prep.step_s * np.asarray(self.spec.gravity_m_s2)
-        self._start_joints()
         self.driven = []
-        for i, qpos_at, dof_at, mass, inertia in built.driven:
-            poses = prep.driven_pose[i]
+        for k, qpos_at, dof_at, mass, inertia in built.driven:
+            poses = prep.driven_pose[k]
             linear, angular = step_velocities(poses, prep.step_s)
             linear, angular = np.vstack([linear[:1], linear]), np.vstack([angular[:1], angular])
             speed = np.hstack([linear, angular])
             push = np.diff(speed, axis=0) / prep.step_s * np.r_[np.full(3, -mass), np.full(3, -inertia)]
             self.driven.append((slice(qpos_at, qpos_at + 7), slice(dof_at, dof_at + 6), poses, speed, push))
+            qvel[dof_at : dof_at + 6] = speed[0]
+        self._start_joints()
 
     def _start_joints(self) -> None:
         # Bodies on joints: the joint speeds whose motion comes nearest to the spec's velocities.
         spec, built, data = self.spec, self.built, self.data
         linked = [link.child for link in self.prep.links if not link.closes_loop]
-        if not any(any(spec.bodies[i].velocity_m_s) or any(spec.bodies[i].angular_velocity_rad_s) for i in linked):
+        given = any(any(spec.bodies[i].velocity_m_s) or any(spec.bodies[i].angular_velocity_rad_s) for i in linked)
+        if not linked or not (given or data.qvel.any()):
             return
         mj, model = self.mujoco, self.model
         mj.mj_forward(model, data)
@@ -186,7 +180,7 @@ class _Run:
         qpos, qvel, bias, centers = d.qpos, d.qvel, d.qfrc_bias, d.xipos
         has_rows = bool(len(motor_speed)) or bool(m.jnt_limited.any())
         for n in range(steps + 1):
-            for at_qpos, at_dof, poses, speed, push in self.driven:
+            for at_qpos, at_dof, poses, speed, _ in self.driven:
                 qpos[at_qpos], qvel[at_dof] = poses[n], speed[n]
             step1(m, d)
             count = d.ncon
@@ -194,10 +188,9 @@ class _Run:
             impact = False
             if count:
                 if used + count > len(record):
-                    record, ids = np.concatenate([record, np.zeros_like(record)]), np.concatenate([ids, ids * 0])
-                    continue_size = used + count
-                    while continue_size > len(record):
-                        record, ids = np.concatenate([record, record * 0]), np.concatenate([ids, ids * 0])
+                    more = max(len(record), count)
+                    record = np.concatenate([record, np.zeros((more, k.COLUMNS))])
+                    ids = np.concatenate([ids, np.zeros((more, 4), np.int64)])
                 if count > len(wanted):
                     wanted = np.zeros(2 * count)
                 c = d.contact
@@ -299,7 +292,6 @@ class _Run:
         normal = record[:, k.NORMAL : k.NORMAL + 3]
         first, second = record[:, k.TANGENT_1 : k.TANGENT_1 + 3], record[:, k.TANGENT_2 : k.TANGENT_2 + 3]
         push = np.column_stack([forces[at], forces[at + 1], forces[at + 2]]) * h
-        self._remember_depth(record[:, k.DISTANCE], ids)
         return ContactPoints(
             step=ids[:, 0],
             first=ids[:, 1],
@@ -311,16 +303,6 @@ class _Run:
             slip_velocity_m_s=record[:, k.SLIP_1, None] * first + record[:, k.SLIP_2, None] * second,
             separation_speed_m_s=record[:, k.NORMAL_SPEED],
         )
-
-    def _remember_depth(self, distance: Floats, ids: NDArray[np.int64]) -> None:
-        for column in (1, 2):
-            deepest = np.zeros(len(self.spec.bodies))
-            np.maximum.at(deepest, ids[:, column], -distance)
-            for i in np.flatnonzero(deepest):
-                row = np.flatnonzero((ids[:, column] == i) & (-distance == deepest[i]))[0]
-                if deepest[i] > self.depth.get(i, (0.0, 0, 0.0))[0]:
-                    other = int(ids[row, 3 - column])
-                    self.depth[int(i)] = (float(deepest[i]), other, float(ids[row, 0] * self.prep.step_s))
 
     def trajectory(self, simulator: str) -> tuple[Trajectory, Floats]:
         """The trajectory, and (N + 1, B, 3) the way of each body's centre of mass."""
@@ -359,6 +341,3 @@ class _Run:
             return ()
         return (f"step {self.prep.step_s * 1e3:.3f} ms instead of {1e3 / (self.spec.fps * self.spec.substeps):.3f} ms, "
                 "so that fast bodies do not pass thin ones",)  # fmt: skip
-
-
-__all__ = ["MujocoSimulator", "com_offsets", "origin_velocity"]

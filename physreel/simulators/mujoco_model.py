@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.mass import MassProperties
-from physreel.geometry.rotations import conjugate_wxyz, multiply_wxyz, rotate_wxyz, wxyz_to_matrix
+from physreel.geometry.rotations import conjugate_wxyz, multiply_wxyz, rotate_wxyz
 from physreel.simulators.preparation import JointLink, Preparation
 from physreel.simulators.tessellation import cone_points, mesh_pieces
 from physreel.spec import (
@@ -172,7 +172,7 @@ class _Builder:
             made.range = sorted(link.sign * limit for limit in joint.limits)
         if joint.motor is not None:
             # A motor is a dry friction that wants a speed: the effort it may use is the friction's bound.
-            made.frictionloss[0] = joint.motor.max_effort
+            made.frictionloss = joint.motor.max_effort
 
     def _start_pose(self, i: int) -> tuple[Floats, Floats]:
         body = self.spec.bodies[i]
@@ -354,8 +354,3 @@ class _Builder:
 def _reference(step_s: float) -> tuple[float, float]:
     # Stiffness and damping of the reference acceleration: stop within a step, close a tenth of the gap in each.
     return (-0.1 / step_s**2, -1.0 / step_s)
-
-
-def world_matrix(quat: Floats) -> Floats:
-    """(…, 3, 3) rotation matrices of wxyz quaternions."""
-    return wxyz_to_matrix(quat)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import SpecError, UnsupportedError
 from physreel.geometry.mass import MassProperties, body_mass_properties
-from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz, rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz
 from physreel.spec import (
     Body,
     Box,
@@ -285,17 +284,3 @@ def overlap_error(
             f"move them at least that far apart, or list them in no_contact"
         )
     return SpecError(problems) if problems else None
-
-
-def com_offsets(preparation: Preparation) -> Floats:
-    """(B, 3) centre of mass in the body frame; the origin for bodies that are not dynamic."""
-    return np.array([np.zeros(3) if m is None else m.center for m in preparation.masses])
-
-
-def origin_velocity(body: Body, center: Floats) -> Floats:
-    """(3,) velocity of the body frame's origin of a body whose spec gives that of its centre of mass."""
-    arm = rotate_wxyz(body.orientation_wxyz, center)
-    return np.asarray(body.velocity_m_s - np.cross(body.angular_velocity_rad_s, arm))
-
-
-ShapeGroup = Literal["dynamic", "static", "driven"]

@@ -6,7 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.hulls import hull_planes
-from physreel.spec import Cone, ConvexHull, TriangleMesh, Vec3
+from physreel.geometry.rotations import wxyz_to_matrix
+from physreel.spec import (
+    Box,
+    Capsule,
+    Compound,
+    Cone,
+    ConvexHull,
+    Cylinder,
+    Ellipsoid,
+    Shape,
+    Sphere,
+    TriangleMesh,
+    Vec3,
+)
 
 Floats = NDArray[np.float64]
 
@@ -66,3 +79,53 @@ def is_convex(mesh: TriangleMesh) -> bool:
 
 def _points(points: Floats) -> tuple[Vec3, ...]:
     return tuple((float(x), float(y), float(z)) for x, y, z in points)
+
+
+def solid_pieces(shape: Shape) -> list[Floats]:
+    """A shape as convex pieces, each the face planes (P, 4) of a polyhedron inside it: n·x <= d, in the shape's frame.
+
+    Triangle meshes give their pieces, planes none. Round shapes are a little smaller than themselves.
+    """
+    match shape:
+        case Box(size_m=size):
+            half = np.repeat(np.asarray(size) / 2, 2)
+            signs = np.tile([1.0, -1.0], 3)
+            return [np.column_stack([np.repeat(np.eye(3), 2, axis=0) * signs[:, None], half])]
+        case ConvexHull():
+            return [hull_planes(shape)]
+        case Sphere(radius_m=r):
+            return [_cloud_planes(ball_points() * r)]
+        case Ellipsoid(radii_m=radii):
+            return [_cloud_planes(ball_points() * np.asarray(radii))]
+        case Capsule(radius_m=r, length_m=h):
+            ends = np.array([[[0.0, 0.0, h / 2]], [[0.0, 0.0, -h / 2]]])
+            return [_cloud_planes((ball_points() * r + ends).reshape(-1, 3))]
+        case Cylinder(radius_m=r, height_m=h):
+            angle = np.arange(16) * (np.pi / 8)
+            rim = np.column_stack([r * np.cos(angle), r * np.sin(angle), np.full(16, h / 2)])
+            return [_cloud_planes(np.vstack([rim, rim * [1, 1, -1]]))]
+        case Cone():
+            return [_cloud_planes(cone_points(shape)[:: 4 if CONE_SIDES % 4 == 0 else 1])]
+        case Compound(pieces=pieces):
+            planes = []
+            for piece in pieces:
+                turn = wxyz_to_matrix(piece.orientation_wxyz)
+                for own in solid_pieces(piece.shape):
+                    normal = own[:, :3] @ turn.T
+                    planes.append(np.column_stack([normal, own[:, 3] + normal @ np.asarray(piece.position_m)]))
+            return planes
+        case TriangleMesh():
+            return [_cloud_planes(np.asarray(points)) for points in mesh_pieces(shape)]
+    return []
+
+
+def ball_points(count: int = 48) -> Floats:
+    """(count, 3) points spread evenly over the unit sphere."""
+    # A Fibonacci lattice: even, and the same everywhere.
+    k = np.arange(count) + 0.5
+    z, turn = 1 - 2 * k / count, np.pi * (1 + 5**0.5) * k
+    return np.column_stack([np.sqrt(1 - z * z) * np.cos(turn), np.sqrt(1 - z * z) * np.sin(turn), z])
+
+
+def _cloud_planes(points: Floats) -> Floats:
+    return hull_planes(ConvexHull(points_m=_points(points)))
