@@ -110,7 +110,9 @@ class _Writer:
         if len(self.falling) > 1 and landings:
             event, body, thing = landings[0]
             the, on = self.names.the(body), self.names.the(thing)
-            forms = (f"{the} is the first to land, on {on}", f"{the} lands first, on {on}", f"{the} reaches {on} first")
+            same = {self.first_thing(k) for k in self.falling} == {thing}  # then the opening has named it
+            where = "" if same else f", on {on}"
+            forms = (f"{the} is the first to land{where}", f"{the} lands first{where}", f"{the} reaches {on} first")
             told.append((event.time_s, self.pick(4, forms)))
         struck = [(e, a, b) for e, a, b in self.touches if a in self.dynamic and b in self.dynamic]
         for event, a, b in sorted(struck, key=lambda item: -item[0].speed_m_s)[:2]:

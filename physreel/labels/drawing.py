@@ -17,19 +17,27 @@ from physreel.spec import Body, SceneSpec
 _T = TypeVar("_T")
 _A = TypeVar("_A", str, int, bool)
 
-_ROUND = ("sphere", "cylinder", "capsule", "cone", "ellipsoid")
-_LIVELY_RESTITUTION = 0.68
+_ROLLING = {"sphere": "ball", "ellipsoid": "ball", "cylinder": "roller", "capsule": "roller"}
+_RESTITUTION_BAND = 0.1
+_SLIPPERY_FRICTION = 0.15
 
 
-def rolls(body: Body) -> str:
-    """Whether its shape tells that a body may roll on."""
-    return "round" if body.shape.kind in _ROUND else "angular"
+def conduct(spec: SceneSpec, body: Body) -> str:
+    """The sort a body is of by what its name tells of its bouncing and rolling on: shape, liveliness, slipperiness.
 
-
-def liveliness(spec: SceneSpec, body: Body) -> str:
-    """Whether material and shape tell that a body bounces well."""
-    lively = spec.material_of(body).restitution >= _LIVELY_RESTITUTION
-    return f"{'lively' if lively else 'dull'} {'ball' if body.shape.kind == 'sphere' else 'other'}"
+    Glued shapes are told by their noun (a cup rolls, a stool does not). Liveliness is restitution on what stands in
+    this world, since the softer partner decides it: steel is livelier than rubber on marble, and much duller on oak.
+    """
+    sort = _ROLLING.get(body.shape.kind, body.shape.kind)
+    noun = body.label.split()[-1:] if sort == "compound" else []
+    standing = sorted({other.material for other in spec.bodies if other.motion != "dynamic"})
+    pairs = [spec.contact(body.material, other) for other in standing]
+    if not pairs:
+        return " ".join([sort, *noun, body.material])
+    restitution = sum(pair.restitution for pair in pairs) / len(pairs)
+    friction = sum(pair.friction for pair in pairs) / len(pairs)
+    band = f"{restitution / _RESTITUTION_BAND:.0f}"
+    return " ".join([sort, *noun, band, *(["slippery"] if friction < _SLIPPERY_FRICTION else [])])
 
 
 def pick(rng: np.random.Generator, items: Sequence[_T]) -> _T:

@@ -125,7 +125,9 @@ def number(count: int) -> str:
 
 
 def times(count: int) -> str:
-    """How often, in words: "once", "twice", "three times"."""
+    """How often, in words: "once", "twice", "three times"; beyond nine nobody counts."""
+    if count > 9:
+        return "many times"
     return ("never", "once", "twice")[count] if count < 3 else f"{number(count)} times"
 
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 
 from physreel.labels.drawing import (
+    conduct,
     draw_balanced,
     draw_contest,
     draw_subset,
-    liveliness,
     pick,
-    rolls,
     shuffled,
 )
 from physreel.labels.facts import BOUNCE_RISE_M, Facts, read_facts
 from physreel.labels.naming import Names, listed
+from physreel.labels.sounds import impact_in_window, impacts_heard
 from physreel.labels.whatifs import Simulate, what_if
 from physreel.spec import SceneSpec
 from physreel.values import Event, Question, Trajectory
 
 _MAX_CHOICES = 8
-_LISTEN_S = 0.5
-_LOUD_SHARE = 0.02
 
 
 def general_questions(
@@ -57,7 +54,8 @@ def general_questions(
         asker.last_to_stop,
         asker.moving_at_end,
         asker.rest_time,
-        asker.impacts_heard,
+        lambda: impacts_heard(asker.facts, rng),
+        lambda: impact_in_window(asker.facts, rng),
     )
     asked = [question for kind in kinds if (question := kind()) is not None]
     would = what_if(spec, asker.facts, asker.names, simulate, rng)
@@ -81,8 +79,7 @@ class _Asker:
         self.all_named = len(self.subjects) == len(dynamic)
         self.things = [name for name in self.called if any(pair[1] == name for pair in facts.touched_s)]
         self.fixed = [name for name in self.things if self.bodies[name].motion != "dynamic"]
-        self.round = {name: rolls(self.bodies[name]) for name in self.subjects}
-        self.lively = {name: liveliness(spec, self.bodies[name]) for name in self.subjects}
+        self.conduct = {name: conduct(spec, self.bodies[name]) for name in self.subjects}
 
     def the(self, name: str) -> str:
         return f"the {self.called[name]}"
@@ -261,7 +258,7 @@ class _Asker:
     def bounce_count(self) -> Question | None:
         """How often a body bounces."""
         counts = {name: count for name in self.subjects if (count := self.facts.bounces[name]) is not None}
-        drawn = draw_balanced(self.rng, counts, self.lively)
+        drawn = draw_balanced(self.rng, counts, self.conduct)
         if drawn is None:
             return None
         return Question(
@@ -274,7 +271,7 @@ class _Asker:
     def bounces_highest(self) -> Question | None:
         """Which body rebounds highest from its first impact."""
         heights = {name: self.facts.rebound_m[name] for name in self.subjects if name in self.facts.rebound_m}
-        contest = draw_contest(self.rng, heights, traits=self.lively, margin_share=0.1, margin=0.01)
+        contest = draw_contest(self.rng, heights, traits=self.conduct, margin_share=0.1, margin=0.01)
         if contest is not None and heights[contest[0]] < BOUNCE_RISE_M:
             return None
         text = "Which of these objects rises highest from its first impact, before it hits anything again?"
@@ -311,7 +308,7 @@ class _Asker:
             name: self.facts.duration_s + 1.0 if (rest := self.facts.rest_s[name]) is None else rest
             for name in self.subjects
         }
-        contest = draw_contest(self.rng, stops, traits=self.round, margin=2.5 * self.facts.frame_s)
+        contest = draw_contest(self.rng, stops, traits=self.conduct, margin=2.5 * self.facts.frame_s)
         return self._choice("last_to_stop", "Which of these objects keeps moving the longest?", contest)
 
     def moving_at_end(self) -> Question | None:
@@ -321,7 +318,7 @@ class _Asker:
             for name in self.subjects
             if name not in self.facts.unsure_rest
         }
-        drawn = draw_balanced(self.rng, answers, self.round)
+        drawn = draw_balanced(self.rng, answers, self.conduct)
         if drawn is None:
             return None
         return Question(
@@ -348,35 +345,4 @@ class _Asker:
             question=f"From what time on, in seconds from the start of the clip, does {self.the(name)} stay at rest?",
             answer=f"{time:.2f}",
             answer_type="time_s",
-        )
-
-    def impacts_heard(self) -> Question | None:
-        """How many separate impacts are heard in half a second; windows with faint or merging ones are not used."""
-        strongest = max((impact.normal_impulse_n_s for impact in self.facts.impacts), default=0.0)
-        faint: list[float] = []
-        loud: list[float] = []
-        for impact in self.facts.impacts:
-            clear = impact.normal_impulse_n_s >= _LOUD_SHARE * strongest and impact.approach_speed_m_s >= 0.2
-            (loud if clear else faint).append(impact.time_s)
-        windows: dict[float, int] = {}
-        for start in np.arange(0.0, self.facts.duration_s - _LISTEN_S + 1e-9, 0.25).tolist():
-            low, high = (
-                start - 0.03,
-                start + _LISTEN_S + 0.03,
-            )  # the sound's way to the microphone and our sense of time
-            near = [t for t in loud if low < t < high]
-            inside = [t for t in near if start + 0.03 < t < start + _LISTEN_S - 0.03]
-            apart = all(b - a >= 0.06 for a, b in pairwise(inside))
-            if len(near) == len(inside) and apart and not any(low < t < high for t in faint) and len(inside) <= 6:
-                windows[start] = len(inside)
-        drawn = draw_balanced(self.rng, windows)
-        if drawn is None:
-            return None
-        start, count = drawn
-        return Question(
-            kind="impacts_heard",
-            question=f"How many separate impacts are heard between {start:.2f} s and {start + _LISTEN_S:.2f} s?",
-            answer=str(count),
-            answer_type="count",
-            needs="sound",
         )

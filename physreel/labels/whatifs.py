@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physreel.errors import PhysreelError
-from physreel.labels.drawing import draw_balanced, liveliness, pick, rolls
+from physreel.labels.drawing import conduct, draw_balanced, pick
 from physreel.labels.facts import BOUNCE_RISE_M, Facts, read_facts
 from physreel.labels.naming import Names
 from physreel.spec import MATERIALS, SceneSpec
@@ -52,20 +52,18 @@ def what_if(
         if body.motion == "dynamic" and body.name in called and body.name in facts.rest_s
     ]
     tables = []
-    for words, before, after, traits in _predicates(spec, facts, changed, called, [body.name for body in subjects]):
-        drawn_traits = {
-            body.name: {"": "", "round": rolls(body), "lively": liveliness(spec, body)}[traits] for body in subjects
-        }
+    for words, before, after, telling in _predicates(spec, facts, changed, called, [body.name for body in subjects]):
+        sorts = {body.name: conduct(change.spec, body) if telling else "" for body in subjects}
         turned = {name for name in after if before.get(name) not in (None, after[name])}
-        tables.append((words, after, drawn_traits, turned))
-    rng_order = [tables[k] for k in rng.permutation(len(tables))]
+        tables.append((words, after, sorts, turned))
+    in_random_order = [tables[k] for k in rng.permutation(len(tables))]
     # Stable: those with a turned answer first, in random order among themselves.
-    for words, answers, drawn_traits, turned in sorted(rng_order, key=lambda item: not item[3]):
-        drawn = draw_balanced(rng, answers, drawn_traits)
+    for words, answers, sorts, turned in sorted(in_random_order, key=lambda item: not item[3]):
+        drawn = draw_balanced(rng, answers, sorts)
         if drawn is None:
             continue
         name, answer = drawn
-        alike = [n for n in turned if answers[n] == answer and drawn_traits[n] == drawn_traits[name]]
+        alike = [n for n in turned if answers[n] == answer and sorts[n] == sorts[name]]
         name = pick(rng, sorted(alike)) if alike else name
         return Question(
             kind="would_it",
@@ -114,13 +112,13 @@ def _made_of(spec: SceneSpec, name: str, called: str, rng: np.random.Generator) 
     return _Change(spec=spec.model_copy(update={"bodies": bodies}), body=name, removed=False, words=words)
 
 
-_Table = tuple[str, dict[str, str], dict[str, str], str]
+_Table = tuple[str, dict[str, str], dict[str, str], bool]
 
 
 def _predicates(
     spec: SceneSpec, facts: Facts, changed: Facts, called: dict[str, str], subjects: list[str]
 ) -> list[_Table]:
-    """What may be asked: its words, the answers as it was and as it would be, and the trait that would tell."""
+    """What may be asked: its words, the answers as it was and as it would be, and whether names tell."""
     tables: list[_Table] = []
     for thing in [body.name for body in spec.bodies if body.name in called and body.name in changed.names]:
         before, after = (
@@ -131,7 +129,7 @@ def _predicates(
             }
             for world in (facts, changed)
         )
-        tables.append((f"touch the {called[thing]}", before, after, ""))
+        tables.append((f"touch the {called[thing]}", before, after, False))
         before, after = (
             {
                 name: "yes" if thing in world.supports[name] else "no"
@@ -140,15 +138,15 @@ def _predicates(
             }
             for world in (facts, changed)
         )
-        tables.append((f"end up resting on the {called[thing]}", before, after, ""))
+        tables.append((f"end up resting on the {called[thing]}", before, after, False))
     before, after = (
         {name: "yes" if world.rest_s[name] is None else "no" for name in subjects if name not in world.unsure_rest}
         for world in (facts, changed)
     )
-    tables.append(("still be moving when the clip ends", before, after, "round"))
+    tables.append(("still be moving when the clip ends", before, after, True))
     before, after = (
         {name: "yes" if world.bounces[name] else "no" for name in subjects if world.bounces[name] is not None}
         for world in (facts, changed)
     )
-    tables.append((f"bounce up by {100 * BOUNCE_RISE_M:.0f} cm or more at least once", before, after, "lively"))
+    tables.append((f"bounce up by {100 * BOUNCE_RISE_M:.0f} cm or more at least once", before, after, True))
     return tables
