@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from physreel.analysis import rest_time_s, supports_at_end
+from physreel.analysis import rest_time_s, supports_at_end, up_direction
 from physreel.labels.naming import Names, listed, number, times
 from physreel.spec import SceneSpec
 from physreel.values import Event, Trajectory
@@ -17,6 +17,7 @@ _T = TypeVar("_T")
 _LISTED_OBJECTS = 4
 _FREE_START_S = 0.05
 _TOUCH_SPEED_M_S = 0.3
+_LANDING_SHARE = 0.5  # walls are hit, not landed on
 
 
 def general_caption(spec: SceneSpec, trajectory: Trajectory, events: tuple[Event, ...]) -> str:
@@ -49,6 +50,8 @@ class _Writer:
         self.falling = [k for k in self.dynamic if k not in touched]
         self.end_speed = np.linalg.norm(trajectory.body_velocity_end[:, :3], axis=1)
         self.touches = [(e, *self._pair(e)) for e in events if e.kind == "first_contact"]
+        level = np.abs(contacts.normal @ up_direction(spec)) >= _LANDING_SHARE
+        self.from_above = set(zip(contacts.body_a[level].tolist(), contacts.body_b[level].tolist(), strict=True))
 
     def _pair(self, event: Event) -> tuple[int, int]:
         return self.index[event.bodies[0]], self.index[event.bodies[1]]
@@ -106,7 +109,11 @@ class _Writer:
 
     def meetings(self) -> str:
         told: list[tuple[float, str]] = []
-        landings = [(e, a, b) for e, a, b in self.touches if a in self.falling and b not in self.dynamic]
+        landings = [
+            (event, a, b)
+            for event, a, b in self.touches
+            if a in self.falling and b not in self.dynamic and (min(a, b), max(a, b)) in self.from_above
+        ]
         if len(self.falling) > 1 and landings:
             event, body, thing = landings[0]
             the, on = self.names.the(body), self.names.the(thing)
@@ -115,13 +122,19 @@ class _Writer:
             forms = (f"{the} is the first to land{where}", f"{the} lands first{where}", f"{the} reaches {on} first")
             told.append((event.time_s, self.pick(4, forms)))
         struck = [(e, a, b) for e, a, b in self.touches if a in self.dynamic and b in self.dynamic]
-        for event, a, b in sorted(struck, key=lambda item: -item[0].speed_m_s)[:2]:
-            verb = "touches" if event.speed_m_s < _TOUCH_SPEED_M_S else self.pick(5, ("hits", "strikes", "knocks into"))
-            told.append((event.time_s, f"{self.names.the(a)} {verb} {self.names.the(b)}"))
+        hardest = sorted(sorted(struck, key=lambda item: -item[0].speed_m_s)[:2], key=lambda item: item[0].time_s)
+        if len(hardest) == 2 and hardest[0][1] == hardest[1][1]:
+            (event, a, b), (_, _, c) = hardest
+            told.append((event.time_s, f"{self.names.the(a)} {self._verb(event)} {self.names.the_all([b, c])}"))
+        else:
+            told += [(e.time_s, f"{self.names.the(a)} {self._verb(e)} {self.names.the(b)}") for e, a, b in hardest]
         clauses = [clause for _, clause in sorted(told)]
         if len(clauses) < 2:
             return "".join(clauses)
         return f"{clauses[0]}, {self.pick(6, ('then', 'after which', 'and then'))} {listed(clauses[1:])}"
+
+    def _verb(self, event: Event) -> str:
+        return "touches" if event.speed_m_s < _TOUCH_SPEED_M_S else self.pick(5, ("hits", "strikes", "knocks into"))
 
     def leaving(self) -> str:
         gone: dict[int, list[int]] = {}
@@ -171,6 +184,8 @@ class _Writer:
             return "it"
         if self._everything(bodies):
             return "everything"
+        if len(bodies) == len(self.dynamic) == 2:
+            return "both"
         return self.names.the_all(bodies) if len(bodies) <= _LISTED_OBJECTS else f"{number(len(bodies))} of the objects"
 
 

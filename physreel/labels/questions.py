@@ -112,7 +112,7 @@ class _Asker:
         if not self.all_named or min(first.values(), default=0.0) < self.facts.frame_s:
             return None
         contest = draw_contest(self.rng, late, margin=1.5 * self.facts.frame_s)
-        text = "Which of these objects is the first to land on something that was not moving, such as the floor?"
+        text = "Which of these objects is the first to hit something that was not moving, such as the floor?"
         if len({self.first_fixed(name, fixed) for name in first}) == 1:
             surface = self.first_fixed(next(iter(first)), fixed)
             if surface in self.called:
