@@ -13,6 +13,8 @@ from physreel.values import ContactTable, Trajectory
 
 GRAVITY = 9.81
 STEP_S = 1 / 1200
+CONTACT_S = 4 * STEP_S
+"""How long a made-up blow lasts; the ball stands still meanwhile."""
 
 
 @dataclass
@@ -129,6 +131,9 @@ def bouncing_balls(
                 speed = hit * (1 - n / 2.5) if n < 2.5 else -ball.e * hit * (n - 2.5) / 2.5
                 if at + n * STEP_S <= duration_s:
                     rows.add(at + n * STEP_S, ball.onto, index, mass * (hit + v) * share, speed, point=point)
+            pressed = (time >= at) & (time < at + CONTACT_S)
+            pose[pressed, index, 2] = base
+            at += CONTACT_S
         still = time >= resting_from
         pose[still, index, 2], velocity[still, index] = base, 0.0
         if np.isfinite(resting_from):

@@ -63,7 +63,7 @@ def test_order_time_and_speed_are_those_of_free_fall():
 
 
 def test_bounces_rest_and_rebound_are_those_of_restitution():
-    spec, trajectory = balls((0.6, 0.68), (0.6, 0.3), (0.6, 0.5), duration_s=1.6)
+    spec, trajectory = balls((0.6, 0.68), (0.6, 0.3), (0.6, 0.5), duration_s=1.5)
     # Rises e^2n h of at least 2 cm: 0.6 · 0.4624^n gives 4, 0.6 · 0.09^n gives 1, 0.6 · 0.25^n gives 2.
     counts = {"red ball": "4", "orange ball": "1", "yellow ball": "2"}
     assert [read_facts(spec, trajectory).bounces[f"ball{k}"] for k in range(3)] == [4, 1, 2]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from physreel.analysis.extents import bounding_radius_m, mass_center_m
 from physreel.analysis.impacts import Impact, find_impacts
-from physreel.analysis.thresholds import CARRIED_S, FLIGHT_S, REST_SPEED_M_S
+from physreel.analysis.thresholds import CARRIED_S, FLIGHT_S, IMPACT_LENGTH_S, REST_SPEED_M_S
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.spec import Body, SceneSpec
 from physreel.values import Trajectory
@@ -77,8 +77,8 @@ def rebound_height_m(
     """How far a body's centre of mass rises after its first impact, above its height at that impact, in metres.
 
     Frames are too coarse to show an apex, but each holds exact position and velocity: the parabola through a frame in
-    the flight after the impact gives the apex, and one through the last frame before it the height at the impact. A
-    flight that misses every frame is as high as its length says, g t² / 8. Of a body that lands in several knocks
+    the flight after the impact gives the apex and the height at which the blow let go. A flight that misses every frame
+    is as high as its length says, g t² / 8. Of a body that lands in several knocks
     (edge, then edge) the highest flight that begins within ``FLIGHT_S`` counts. A rise cut short by the end of the clip
     counts as far as it goes.
 
@@ -97,8 +97,7 @@ def rebound_height_m(
     if gravity == 0.0 or first is None or spec.bodies[body].motion != "dynamic":
         return float("nan")
     track = _Track.of(spec, trajectory, body)
-    base = track.height_before(first.time_s)
-    return max(0.0, track.highest_after(first.time_s, trajectory, base) - base)
+    return max(0.0, track.highest_rise(first.time_s, trajectory))
 
 
 def flight_rise_m(spec: SceneSpec, trajectory: Trajectory, body: int, begin_s: float, land_s: float) -> float:
@@ -106,9 +105,7 @@ def flight_rise_m(spec: SceneSpec, trajectory: Trajectory, body: int, begin_s: f
     if not any(spec.gravity_m_s2):
         return float("nan")
     track = _Track.of(spec, trajectory, body)
-    frame = int(np.ceil(begin_s * trajectory.fps - 1e-9))
-    inside = frame < trajectory.frame_count and frame / trajectory.fps < land_s
-    base = track.ballistic(frame, begin_s) if inside else 0.0
+    base = track.release(begin_s, land_s, 0.0)
     return max(0.0, track.apex(begin_s, land_s, base) - base)
 
 
@@ -141,23 +138,33 @@ class _Track:
         return float(self.height[frame] + self.rise[frame] * dt - 0.5 * self.gravity * dt * dt)
 
     def height_before(self, time_s: float) -> float:
-        # The row's time is the end of the step; the surfaces met within it.
-        frame = min(int(time_s * self.fps - 1e-9), len(self.height) - 1)
+        frame = min(int(max(time_s, 0.0) * self.fps + 1e-9), len(self.height) - 1)
         earlier = np.searchsorted(self.touching, [frame / self.fps, time_s - 1e-9])
         if earlier[0] == earlier[1]:
             return self.ballistic(frame, time_s)
         # In contact since the frame (a box that was rolling): a straight line does for less than a frame.
         return float(self.height[frame] + self.rise[frame] * (time_s - frame / self.fps))
 
-    def highest_after(self, start_s: float, trajectory: Trajectory, base: float) -> float:
+    def highest_rise(self, start_s: float, trajectory: Trajectory) -> float:
+        """The highest rise of the flights that begin within FLIGHT_S of a first touch, above the height at that."""
+        # A row's time is the end of its step: the bodies met at the state before it.
+        met = self.height_before(start_s - trajectory.step_s)
         times = self.touching[np.searchsorted(self.touching, start_s - 1e-9) :]
         begins = times[times <= start_s + FLIGHT_S]
         lands = np.append(times[1:], trajectory.duration_s)[: len(begins)]
-        highest = -np.inf
+        best, first = -np.inf, True
         for begin, land in zip(begins.tolist(), lands.tolist(), strict=True):
             if land - begin > 1.5 * trajectory.step_s:
-                highest = max(highest, self.apex(begin, land, base))
-        return highest
+                # The first blow's own flight is measured from where it let go: within one step of a hard blow the
+                # body moves by millimetres, which must not count as rise.
+                base = self.release(begin, land, met) if first and begin - start_s <= IMPACT_LENGTH_S else met
+                best, first = max(best, self.apex(begin, land, base) - base), False
+        return best
+
+    def release(self, begin: float, land: float, otherwise: float) -> float:
+        frame = int(np.ceil(begin * self.fps - 1e-9))
+        inside = frame < len(self.height) and frame / self.fps < land
+        return self.ballistic(frame, begin) if inside else otherwise
 
     def apex(self, begin: float, land: float, base: float) -> float:
         frame = int(np.ceil(begin * self.fps - 1e-9))
