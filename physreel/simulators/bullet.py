@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.errors import MissingDependencyError
+from physreel.errors import MissingDependencyError, UnsupportedError
 from physreel.geometry.rotations import (
     conjugate_wxyz,
     multiply_wxyz,
@@ -18,15 +21,15 @@ from physreel.geometry.rotations import (
 )
 from physreel.simulators.base import Capability, Simulator
 from physreel.simulators.contact_rows import ContactPoints, merge
-from physreel.simulators.preparation import Preparation, overlap_error, prepare, step_velocities
+from physreel.simulators.preparation import JointLink, Preparation, overlap_error, prepare, step_velocities
 from physreel.simulators.watch import watch
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
 
 Floats = NDArray[np.float64]
 
-_Impact = tuple[int, int, tuple[float, float, float], tuple[float, float, float], float]
-"""Two bodies, point, normal, and the impulse of the rebound."""
+_Impact = tuple[int, int, tuple[float, float, float], tuple[float, float, float], float, tuple[float, ...]]
+"""Two bodies, point, normal, the impulse of the rebound, and the velocities before the step as recorded."""
 
 
 class BulletSimulator(Simulator):
@@ -37,7 +40,7 @@ class BulletSimulator(Simulator):
 
     def __init__(self) -> None:
         try:
-            import pybullet
+            pybullet = _pybullet()
         except ImportError:
             raise MissingDependencyError(
                 "simulator 'bullet' needs pybullet, which has wheels for Python 3.11 only; make an environment of "
@@ -68,14 +71,27 @@ class BulletSimulator(Simulator):
         return trajectory
 
 
+def _pybullet() -> Any:
+    # On its first import the library prints its build time to the C standard output, past sys.stdout.
+    if "pybullet" not in sys.modules:
+        sys.stdout.flush()
+        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 1)
+            return importlib.import_module("pybullet")
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+            os.close(nowhere)
+    return importlib.import_module("pybullet")
+
+
 class _Client:
     """pybullet's functions on one physics server: a fresh one each run, so that no run knows of another."""
 
     def __init__(self) -> None:
-        import pybullet
-
-        self._module = pybullet
-        self._id = pybullet.connect(pybullet.DIRECT)
+        self._module = _pybullet()
+        self._id = self._module.connect(self._module.DIRECT)
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._module, name)
@@ -91,9 +107,21 @@ class _Run:
         from physreel.simulators.bullet_world import MARGIN_M, WorldBuilder
 
         self.prep, self.spec = preparation, preparation.spec
+        closing = [link.joint.name for link in preparation.links if link.closes_loop]
+        if closing:
+            raise UnsupportedError(
+                f"simulator 'bullet' cannot keep loops of joints closed ({', '.join(closing)} of scene "
+                f"{self.spec.scene!r}); use simulator 'mujoco'"
+            )
+        damped = [joint.name for joint in self.spec.joints if joint.kind == "ball" and joint.damping]
+        if damped:
+            raise UnsupportedError(
+                f"simulator 'bullet' has no damped ball joints ({', '.join(damped)} of scene {self.spec.scene!r}); "
+                "use simulator 'mujoco'"
+            )
         self.p: Any = _Client()
         self.p.setPhysicsEngineParameter(
-            fixedTimeStep=preparation.step_s, numSubSteps=0, numSolverIterations=100, solverResidualThreshold=0.0,
+            fixedTimeStep=preparation.step_s, numSubSteps=0, numSolverIterations=200, solverResidualThreshold=0.0,
             deterministicOverlappingPairs=1, enableFileCaching=0, enableConeFriction=1, useSplitImpulse=1,
             splitImpulsePenetrationThreshold=1.0, erp=0.1, contactERP=0.1, frictionERP=0.0,
             contactBreakingThreshold=0.002, contactSlop=1e-5, restitutionVelocityThreshold=1e9,
@@ -154,23 +182,38 @@ class _Run:
             linear, angular = step_velocities(poses, self.prep.step_s)
             world = rotate_wxyz(poses[:-1, 3:], angular)
             self.driven[i] = (poses, np.vstack([linear, linear[-1:]]), np.vstack([world, world[-1:]]))
-        place_of = {body.name: i for i, body in enumerate(self.spec.bodies)}
-        for index, (made, link, sign) in self.world.joint_places.items():
-            joint = self.spec.joints[index]
-            speeds = [
-                self._start_velocity(place_of.get(name or "", -1), joint.kind) for name in (joint.child, joint.parent)
-            ]
-            speed = float(np.dot(joint.axis, speeds[0] - speeds[1]))
-            if speed:
-                self.p.resetJointState(made, link, 0.0, sign * speed)
+        for link in self.prep.links:
+            if link.index in self.world.joint_places:
+                made, number, _ = self.world.joint_places[link.index]
+                speed = self._joint_speed(link)
+                if speed:
+                    self.p.resetJointState(made, number, 0.0, speed)
 
-    def _start_velocity(self, i: int, kind: str) -> Floats:
+    def _joint_speed(self, link: JointLink) -> float:
+        """The joint speed at time 0 that comes nearest, in kinetic energy, to the two bodies' velocities."""
+        mass, axis = self.prep.masses[link.child], np.asarray(link.joint.axis)
+        assert mass is not None
+        center, linear, angular = self._start_motion(link.child)
+        base, base_linear, base_angular = self._start_motion(link.parent)
+        linear, angular = linear - base_linear - np.cross(base_angular, center - base), angular - base_angular
+        matrix = wxyz_to_matrix(self.spec.bodies[link.child].orientation_wxyz)
+        inertia = matrix @ mass.inertia @ matrix.T
+        if link.joint.kind == "slide":
+            return float(axis @ linear)
+        way = np.cross(axis, center - np.asarray(link.joint.anchor_m))
+        share = mass.mass * float(way @ linear) + float(axis @ inertia @ angular)
+        return share / (mass.mass * float(way @ way) + float(axis @ inertia @ axis))
+
+    def _start_motion(self, i: int) -> tuple[Floats, Floats, Floats]:
         if i < 0:
-            return np.zeros(3)
+            return np.zeros(3), np.zeros(3), np.zeros(3)
         if i in self.driven:
-            return np.asarray(self.driven[i][2 if kind == "hinge" else 1][0])
-        body = self.spec.bodies[i]
-        return np.asarray(body.angular_velocity_rad_s if kind == "hinge" else body.velocity_m_s)
+            poses, linear, angular = self.driven[i]
+            return poses[0, :3], linear[0], angular[0]
+        body, mass = self.spec.bodies[i], self.prep.masses[i]
+        offset = np.zeros(3) if mass is None else mass.center
+        center = np.asarray(body.position_m) + rotate_wxyz(body.orientation_wxyz, offset)
+        return center, np.asarray(body.velocity_m_s), np.asarray(body.angular_velocity_rad_s)
 
     def check_overlaps(self) -> None:
         """Raise SpecError for bodies that overlap at the start."""
@@ -236,7 +279,7 @@ class _Run:
             body_velocity_end=velocities[-1],
             joint_position=joints[:-1, :, 0],
             joint_velocity=joints[:-1, :, 1],
-            contacts=merge(_points(raw, prep.step_count), h),
+            contacts=merge(_points(raw), h),
             simulator=simulator,
             notes=self._notes(),
         )
@@ -283,15 +326,17 @@ class _Run:
     def _springs(self) -> None:
         for index, (made, link, sign) in self.world.joint_places.items():
             joint = self.spec.joints[index]
-            if joint.stiffness:
-                stretch = self.p.getJointState(made, link)[0] - sign * joint.rest
-                self.p.setJointMotorControl2(made, link, self.p.TORQUE_CONTROL, force=-joint.stiffness * stretch)
+            if joint.stiffness or joint.damping:
+                position, speed = self.p.getJointState(made, link)[:2]
+                force = -joint.stiffness * (position - sign * joint.rest) - joint.damping * speed
+                self.p.setJointMotorControl2(made, link, self.p.TORQUE_CONTROL, force=force)
 
     def _contacts(self, n: int, before: Floats, center: Floats, raw: list[tuple[float, ...]]) -> set[int]:
         """Record the contacts of step n and hand impacts their rebound; return the bodies that touched."""
         p, h, world = self.p, self.prep.step_s, self.world
         touched: set[int] = set()
-        start = self.gravity * h
+        # Bullet's resting contacts shake by a few times what gravity adds in a step; that must not bounce.
+        start = 4.0 * self.gravity * h
         impacts: list[_Impact] = []
         speeds, centers = before.tolist(), center.tolist()
         body_at, material = world.body_at, self.material
@@ -322,12 +367,12 @@ class _Run:
                     rx - speed * nx, ry - speed * ny, rz - speed * nz, speed,
                 )
             )  # fmt: skip
-            share = min(max((-speed - start) / (3 * start + 1e-9), 0.0), 1.0)
+            share = min(max((-speed - start) / (2.0 * start + 1e-9), 0.0), 1.0)
             if share <= 0.0:
                 continue
             rebound = self.restitution[material[a]][material[b]] * share * share * (3 - 2 * share)
             if rebound > 0.0:
-                impacts.append((a, b, (x, y, z), (nx, ny, nz), rebound * impulse))
+                impacts.append((a, b, (x, y, z), (nx, ny, nz), rebound * impulse, raw[-1][13:17]))
         if impacts:
             self._rebound(n, impacts, centers, raw)
         return touched
@@ -335,16 +380,16 @@ class _Run:
     def _rebound(
         self, n: int, impacts: list[_Impact], centers: list[list[float]], raw: list[tuple[float, ...]]
     ) -> None:
-        """Give back what restitution keeps of the impulses that stopped the approach, as forces in the next step.
+        """Give back what restitution keeps of the impulses that stopped the approach, at once.
 
         Friction goes on during the rebound, but no further than to end what slip is left.
         """
-        p, prep, world, h = self.p, self.prep, self.world, self.prep.step_s
+        prep = self.prep
         points: dict[tuple[int, int], int] = {}
         for a, b, *_ in impacts:
             points[a, b] = points.get((a, b), 0) + 1
         after = {i: self._velocity(i, n) for a, b, *_ in impacts for i in (a, b)}
-        for a, b, place, normal, impulse in impacts:
+        for a, b, place, normal, impulse, before in impacts:
             slip = np.subtract(
                 _surface_velocity(after[b], centers[b], *place), _surface_velocity(after[a], centers[a], *place)
             )
@@ -357,11 +402,24 @@ class _Run:
                 coefficient = float(prep.friction[prep.material[a], prep.material[b]])
                 friction = -min(coefficient * impulse, speed / (yielding * points[a, b])) * way
             push = impulse * np.asarray(normal) + friction
-            raw.append((n + 1, a, b, *place, *normal, impulse, *friction.tolist(), 0.0, 0.0, 0.0, 0.0))
+            raw.append((n, a, b, *place, *normal, impulse, *friction.tolist(), *before))
             for i, sign in ((a, -1.0), (b, 1.0)):
-                if prep.masses[i] is not None:
-                    at = world.places[i]
-                    p.applyExternalForce(at.bullet_id, at.link, (sign / h * push).tolist(), place, p.WORLD_FRAME)
+                self._push(i, sign * push, np.asarray(place), centers[i])
+
+    def _push(self, i: int, impulse: Floats, place: Floats, center: list[float]) -> None:
+        p, mass, at = self.p, self.prep.masses[i], self.world.places[i]
+        if mass is None:
+            return
+        if i not in self.world.free:
+            # What hangs on joints takes it as a force in the next step, so that its joints feel it.
+            p.applyExternalForce(
+                at.bullet_id, at.link, (impulse / self.prep.step_s).tolist(), place.tolist(), p.WORLD_FRAME
+            )
+            return
+        linear, angular = p.getBaseVelocity(at.bullet_id)
+        matrix = wxyz_to_matrix(self.turn[i])
+        twist = matrix @ np.linalg.solve(mass.inertia, matrix.T @ np.cross(place - center, impulse))
+        p.resetBaseVelocity(at.bullet_id, (linear + impulse / mass.mass).tolist(), (angular + twist).tolist())
 
     def _velocity(self, i: int, n: int) -> list[float]:
         place = self.world.places[i]
@@ -440,10 +498,8 @@ def _surface_velocity(
     return vx + wy * dz - wz * dy, vy + wz * dx - wx * dz, vz + wx * dy - wy * dx
 
 
-def _points(raw: list[tuple[float, ...]], steps: int) -> ContactPoints:
+def _points(raw: list[tuple[float, ...]]) -> ContactPoints:
     table = np.array(raw, np.float64).reshape(-1, 17)
-    # A rebound that falls due after the last step is not part of the clip.
-    table = table[table[:, 0] < steps]
     return ContactPoints(
         step=table[:, 0].astype(np.int64),
         first=table[:, 1].astype(np.int64),

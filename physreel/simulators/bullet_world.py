@@ -126,7 +126,6 @@ class WorldBuilder:
             carrier_kg=self.carrier_kg,
             joint_places=joints,
         )
-        self._loops(world)
         self._couplings(world)
         self._filters(world, tree)
         return world
@@ -243,7 +242,7 @@ class WorldBuilder:
     def _joint(self, made: int, number: int, link: JointLink) -> None:
         p, joint = self.p, link.joint
         p.changeDynamics(
-            made, number, localInertiaDiagonal=self.inertia[link.child].tolist(), jointDamping=joint.damping,
+            made, number, localInertiaDiagonal=self.inertia[link.child].tolist(), jointDamping=0.0,
             maxJointVelocity=1e6, linearDamping=0.0, angularDamping=0.0,
         )  # fmt: skip
         if joint.kind == "ball":
@@ -331,33 +330,6 @@ class WorldBuilder:
         }
 
     # --- constraints ----------------------------------------------------------------------------------------------
-
-    def _loops(self, world: BulletWorld) -> None:
-        p = self.p
-        for link in self.prep.links:
-            if not link.closes_loop:
-                continue
-            joint = link.joint
-            anchors = [np.asarray(joint.anchor_m)]
-            if joint.kind == "hinge":
-                anchors.append(anchors[0] + 0.05 * np.asarray(joint.axis))
-            for anchor in anchors:
-                sides = [self._local(world, i, anchor) for i in (link.child, link.parent)]
-                (child, child_at, child_turn), (parent, parent_at, parent_turn) = sides
-                made = p.createConstraint(
-                    child.bullet_id, child.link, -1 if parent is None else parent.bullet_id,
-                    -1 if parent is None else parent.link,
-                    p.JOINT_FIXED if joint.kind == "fixed" else p.JOINT_POINT2POINT, [0, 0, 0],
-                    child_at, parent_at, child_turn, parent_turn,
-                )  # fmt: skip
-                p.changeConstraint(made, maxForce=1e9)
-
-    def _local(self, world: BulletWorld, i: int, anchor: Floats) -> tuple[Any, list[float], list[float]]:
-        if i < 0:
-            return None, anchor.tolist(), [0.0, 0.0, 0.0, 1.0]
-        position, turn = self._frame(i)
-        back = conjugate_wxyz(turn)
-        return world.places[i], rotate_wxyz(back, anchor - position).tolist(), wxyz_to_xyzw(back).tolist()
 
     def _couplings(self, world: BulletWorld) -> None:
         p = self.p

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import MissingDependencyError, SimulationError
-from physreel.geometry.rotations import rotate_wxyz
+from physreel.geometry.rotations import rotate_wxyz, wxyz_to_matrix
 from physreel.simulators.base import Capability, Simulator
 from physreel.simulators.contact_rows import ContactPoints, merge
 from physreel.simulators.preparation import Preparation, overlap_error, prepare, step_velocities
@@ -117,7 +117,7 @@ class _Run:
         self._start_joints()
 
     def _start_joints(self) -> None:
-        # Bodies on joints: the joint speeds whose motion comes nearest to the spec's velocities.
+        # Bodies on joints: the joint speeds whose motion comes nearest, in kinetic energy, to the spec's velocities.
         spec, built, data = self.spec, self.built, self.data
         linked = [link.child for link in self.prep.links if not link.closes_loop]
         given = any(any(spec.bodies[i].velocity_m_s) or any(spec.bodies[i].angular_velocity_rad_s) for i in linked)
@@ -130,8 +130,12 @@ class _Run:
             body = spec.bodies[i]
             linear, angular = np.zeros((3, model.nv)), np.zeros((3, model.nv))
             mj.mj_jacBodyCom(model, data, linear, angular, built.body_ids[i])
-            rows += [linear, angular]
-            wanted += [body.velocity_m_s, body.angular_velocity_rad_s]
+            mass = self.prep.masses[i]
+            assert mass is not None
+            matrix = wxyz_to_matrix(body.orientation_wxyz)
+            root = np.linalg.cholesky(mass.inertia).T @ matrix.T
+            rows += [mass.mass**0.5 * linear, root @ angular]
+            wanted += [mass.mass**0.5 * np.asarray(body.velocity_m_s), root @ np.asarray(body.angular_velocity_rad_s)]
         jacobian, target = np.vstack(rows), np.concatenate(wanted)
         own = np.concatenate(
             [

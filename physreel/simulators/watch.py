@@ -114,7 +114,9 @@ def watch_energy(prep: Preparation, trajectory: Trajectory) -> None:
         if mass is not None:
             kinetic += 0.5 * mass.mass * np.einsum("ti,ti->t", velocity[:, i, :3], velocity[:, i, :3])
             kinetic += 0.5 * float(mass.inertia.max()) * np.einsum("ti,ti->t", velocity[:, i, 3:], velocity[:, i, 3:])
-    lowest = np.minimum.accumulate(free)
+    # A frame may fall between an impact and its rebound, when the energy is in the contact: one low frame is none.
+    lowest = np.minimum.accumulate(np.maximum(free, np.append(free[1:], free[-1:])))
+    lowest = np.minimum(lowest, free[0])
     # The kinetic energy of the frames before: what appears must not excuse itself.
     before = np.r_[kinetic[0], np.maximum.accumulate(kinetic)[:-1]]
     fallen = np.maximum(np.maximum.accumulate(each.sum(1) - kinetic) - (each.sum(1) - kinetic), 0.0)
