@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -130,13 +132,15 @@ class _Run:
         self.gravity = float(np.linalg.norm(self.spec.gravity_m_s2))
         self.material = preparation.material.tolist()
         self.restitution = preparation.restitution.tolist()
-        self.world = WorldBuilder(self.p, preparation).build()
+        self._files = tempfile.TemporaryDirectory(prefix="physreel-bullet-")
+        self.world = WorldBuilder(self.p, preparation, Path(self._files.name)).build()
         self._surfaces(MARGIN_M)
         self._start()
 
     def close(self) -> None:
         """Give the physics server back."""
         self.p.disconnect()
+        self._files.cleanup()
 
     def _surfaces(self, margin: float) -> None:
         # Bullet multiplies the two bodies' friction. The factors come nearest to all pairs that can meet.
@@ -146,11 +150,13 @@ class _Run:
         rows, wanted = [], []
         self.pairs = sorted({(min(a, b), max(a, b)) for a in moving for b in moving | still})
         for a, b in self.pairs:
+            # What bodies do to the ground decides most of what happens, so those pairs come first.
+            weight = 100.0 if a in still or b in still else 1.0
             row = np.zeros(count)
-            row[a] += 1
-            row[b] += 1
+            row[a] += weight
+            row[b] += weight
             rows.append(row)
-            wanted.append(np.log(max(prep.friction[a, b], 1e-4)))
+            wanted.append(weight * np.log(max(prep.friction[a, b], 1e-4)))
         factor = np.ones(count)
         if rows:
             solved, *_ = np.linalg.lstsq(np.array(rows), np.array(wanted), rcond=None)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.errors import SimulationError
+from physreel.geometry.hulls import hull_faces
 from physreel.geometry.rotations import (
     conjugate_wxyz,
     matrix_to_wxyz,
@@ -16,7 +19,7 @@ from physreel.geometry.rotations import (
     wxyz_to_xyzw,
 )
 from physreel.simulators.preparation import JointLink, Preparation
-from physreel.simulators.tessellation import ball_points, cone_points, mesh_pieces
+from physreel.simulators.tessellation import ball_points, cone_points, is_convex
 from physreel.spec import (
     IDENTITY,
     Box,
@@ -72,10 +75,14 @@ class BulletWorld:
 
 
 class WorldBuilder:
-    """Fills an empty physics client (anything with pybullet's functions) from a prepared spec."""
+    """Fills an empty physics client (anything with pybullet's functions) from a prepared spec.
 
-    def __init__(self, client: Any, preparation: Preparation) -> None:
+    Bullet takes the hulls of a compound from files only: ``folder`` holds them while the world is made.
+    """
+
+    def __init__(self, client: Any, preparation: Preparation, folder: Path) -> None:
         self.p = client
+        self.folder = folder
         self.prep = preparation
         self.spec = preparation.spec
         count = len(self.spec.bodies)
@@ -271,7 +278,7 @@ class WorldBuilder:
             for piece in shape.pieces:
                 parts.append((piece.shape, np.asarray(piece.position_m), np.asarray(piece.orientation_wxyz)))
         elif isinstance(shape, TriangleMesh):
-            parts += [(ConvexHull(points_m=points), np.zeros(3), np.array(IDENTITY)) for points in mesh_pieces(shape)]
+            parts.append((shape, np.zeros(3), np.array(IDENTITY)))
         else:
             parts.append((shape, np.zeros(3), np.array(IDENTITY)))
         move = np.zeros(3) if shift is None else shift
@@ -285,19 +292,29 @@ class WorldBuilder:
                 kind, collisionFramePosition=places[0], collisionFrameOrientation=turns[0], **form
             )
             return int(made)
-        keys = {"radius": 0.5, "halfExtents": [1.0, 1.0, 1.0], "length": 1.0, "vertices": [], "indices": []}
-        given = {
-            "shapeTypes": [form["shapeType"] for form in forms],
-            "radii": [form.get("radius", keys["radius"]) for form in forms],
-            "halfExtents": [form.get("halfExtents", keys["halfExtents"]) for form in forms],
-            "lengths": [form.get("height", keys["length"]) for form in forms],
-            "vertices": [form.get("vertices", []) for form in forms],
-            "collisionFramePositions": places,
-            "collisionFrameOrientations": turns,
-        }
-        if not any(given["vertices"]):
-            del given["vertices"]
-        return int(self.p.createCollisionShapeArray(**given))
+        made = self.p.createCollisionShapeArray(
+            shapeTypes=[form["shapeType"] for form in forms],
+            radii=[form.get("radius", 1.0) for form in forms],
+            halfExtents=[form.get("halfExtents", [1.0, 1.0, 1.0]) for form in forms],
+            lengths=[form.get("height", 1.0) for form in forms],
+            fileNames=[self._file(form) for form in forms],
+            meshScales=[[1.0, 1.0, 1.0]] * len(forms),
+            collisionFramePositions=places,
+            collisionFrameOrientations=turns,
+        )
+        if made < 0:
+            raise SimulationError(f"Bullet could not make the shape of body {self.spec.bodies[i].name!r}")
+        return int(made)
+
+    def _file(self, form: dict[str, Any]) -> str:
+        if "vertices" not in form:
+            return ""
+        vertices, faces = hull_faces(ConvexHull(points_m=tuple((x, y, z) for x, y, z in form["vertices"])))
+        path = self.folder / f"{len(list(self.folder.iterdir()))}.obj"
+        lines = [f"v {x!r} {y!r} {z!r}" for x, y, z in vertices.tolist()]
+        lines += [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in faces.tolist()]
+        path.write_text("\n".join(lines) + "\n")
+        return str(path)
 
     def _form(self, shape: Shape) -> dict[str, Any]:
         p = self.p
@@ -316,6 +333,15 @@ class WorldBuilder:
                 return self._hull(ball_points(240) * np.asarray(radii))
             case ConvexHull(points_m=points):
                 return self._hull(np.asarray(points))
+            case TriangleMesh(vertices_m=vertices, faces=faces):
+                if is_convex(shape):
+                    return self._hull(np.asarray(vertices)[np.unique(faces)])
+                return {
+                    "shapeType": p.GEOM_MESH,
+                    "vertices": [list(vertex) for vertex in vertices],
+                    "indices": [k for face in faces for k in face],
+                    "flags": p.GEOM_FORCE_CONCAVE_TRIMESH,
+                }
             case Plane():
                 return {"shapeType": p.GEOM_PLANE, "planeNormal": [0.0, 0.0, 1.0]}
         raise AssertionError(shape.kind)
