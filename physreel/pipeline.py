@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import inspect
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -172,8 +173,8 @@ class Pipeline:
                 simulator=trajectory.simulator,
                 video_renderer=plan.video_renderer,
                 audio_renderer=plan.audio_renderer if plan.audio else "",
-                physreel_version=importlib.metadata.version("physreel"),
-                library_versions=dict(_library_versions()),
+                physreel_version=physreel_version(),
+                library_versions=library_versions(),
                 notes=trajectory.notes,
             ),
         )
@@ -198,9 +199,28 @@ def _who_can(spec: SceneSpec) -> str:
     return f"those that can: {', '.join(able)}" if able else "none that is installed can"
 
 
+def physreel_version() -> str:
+    """The installed version."""
+    return importlib.metadata.version("physreel")
+
+
+def source_digest(scene: type[Scene]) -> str | None:
+    """A hash of the file that a scene is written in (None: there is none), so that resuming notices an edit."""
+    try:
+        source = inspect.getsourcefile(scene)
+        return None if source is None else hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    except (OSError, TypeError):
+        return None
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that stored bytes depend on."""
+    return dict(_library_versions())
+
+
 @lru_cache(maxsize=1)
 def _library_versions() -> tuple[tuple[str, str], ...]:
-    found: dict[str, Any] = {}
+    found: dict[str, str] = {}
     for name in _LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)
