@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from physreel.simulators.contact_rows import ContactPoints, merge
 from physreel.simulators.mujoco import MujocoSimulator
 from physreel.simulators.preparation import prepare, step_velocities
 from physreel.simulators.tessellation import is_convex, mesh_pieces, solid_pieces
-from physreel.simulators.watch import watch_energy, work_done
+from physreel.simulators.watch import watch_energy, watch_solid, work_done
 from physreel.spec import (
     Body,
     Box,
@@ -442,6 +443,8 @@ def after_steps(monkeypatch: pytest.MonkeyPatch, steps: int, meddle: object) -> 
             meddle(data)  # type: ignore[operator]
 
     monkeypatch.setattr(mujoco, "mj_step2", meddling)
+    # The second try with a finer step would not be meddled with.
+    monkeypatch.setattr(preparation, "_MAX_REFINEMENT", 1)
 
 
 def test_energy_out_of_nothing_is_an_error(monkeypatch):
@@ -484,7 +487,20 @@ def test_fast_small_bodies_do_not_tunnel(name):
     assert trajectory.body_pose[:, 1, 2].min() > 0
     assert 1 / (trajectory.fps * trajectory.step_s) == pytest.approx(round(1 / (60 * trajectory.step_s)), abs=1e-6)
     assert trajectory.step_s < 1 / 1200
-    assert any("fast bodies" in note for note in trajectory.notes)
+    assert any("stay solid" in note for note in trajectory.notes)
+
+
+def test_a_run_that_fails_is_tried_with_a_finer_step():
+    calls = []
+
+    def simulate(prep):
+        calls.append(prep.substeps)
+        raise SimulationError("through")
+
+    spec = world([floor(), cube(position_m=(0, 0, 0.05))])
+    with pytest.raises(SimulationError, match="through"):
+        preparation.with_finer_steps(spec, simulate)
+    assert calls == [20, 40, 80]
 
 
 @both
@@ -493,6 +509,35 @@ def test_tunnelling_at_an_absurd_step_is_an_error(name, monkeypatch):
     spec = world(thin_shelf(), duration_s=0.2, step_s=1 / 60)
     with pytest.raises(SimulationError, match="'pellet' went through 'shelf'"):
         engine(name).simulate(spec)
+
+
+@both
+def test_a_hook_may_hang_on_a_shelf(name):
+    """A hook's centre of mass lies outside it, here inside the shelf it hangs on: no tunnelling."""
+    shelf = Body(name="shelf", shape=Box(size_m=(0.4, 0.4, 0.06)), material="oak", motion="static")
+    hook = Compound(
+        pieces=(
+            Piece(shape=Box(size_m=(0.2, 0.05, 0.02)), position_m=(-0.1, 0, 0.04)),
+            Piece(shape=Box(size_m=(0.02, 0.05, 0.12)), position_m=(0.0105, 0, -0.01)),
+        )
+    )
+    spec = world([shelf, body("hook", hook, position_m=(0.2, 0, 0))], contact_pairs=surface(0.0, 0.5))
+    trajectory = engine(name).simulate(spec)
+    center = trajectory.body_pose_end[1, :3] + prepare(spec).masses[1].center
+    assert (np.abs(center) < [0.2, 0.2, 0.03]).all()
+    assert np.abs(trajectory.body_pose_end[1, :3] - [0.2, 0, 0]).max() < 5e-3
+
+
+@both
+def test_a_compound_put_into_a_shelf_is_an_error(name):
+    shelf = Body(name="shelf", shape=Box(size_m=(1, 1, 0.2)), material="oak", motion="static")
+    spec = world([shelf, body("hammer", HAMMER, position_m=(0, 0, 0.4))])
+    trajectory = engine(name).simulate(spec)
+    sunk = trajectory.body_pose.copy()
+    sunk[30:, 1, 2] = 0.05
+    prep = prepare(spec)
+    with pytest.raises(SimulationError, match=r"'hammer' went through 'shelf': at 0\.500 s"):
+        watch_solid(prep, replace(trajectory, body_pose=sunk), np.ones((prep.step_count + 1, 2, 3)))
 
 
 @both

@@ -108,6 +108,37 @@ def update_slip(h, aref, velocity, acceleration, count, friction, address, wante
 
 
 @numba.njit(cache=True, nogil=True)
+def limit_rebound(  # type: ignore[no-untyped-def]
+    h, velocity, acceleration, force, count, address, record_ids, used, wanted
+):  # fmt: skip
+    """Lessen the rebound of pairs of bodies whose contacts would add energy; return whether there were any.
+
+    Restitution as a ratio of speeds (Newton's) and friction together can create energy in an eccentric impact whose
+    slip turns round (T. R. Kane, D. A. Levinson, Dynamics, 1985). The work of an impulse is its product with the mean
+    of the velocities before and after.
+    """
+    found = False
+    for i in range(count):
+        at = address[i]
+        if at < 0 or wanted[i] <= 0.0 or velocity[at] >= 0.0:
+            continue
+        a, b = record_ids[used + i, 1], record_ids[used + i, 2]
+        work, scale = 0.0, 0.0
+        for j in range(count):
+            to = address[j]
+            if to < 0 or record_ids[used + j, 1] != a or record_ids[used + j, 2] != b:
+                continue
+            for k in range(3):
+                impulse = h * force[to + k]
+                work += impulse * (velocity[to + k] + 0.5 * h * acceleration[to + k])
+                scale += abs(impulse * velocity[to + k])
+        if work > 1e-3 * scale:
+            wanted[i] *= 0.7
+            found = True
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
 def set_joint_rows(  # type: ignore[no-untyped-def]
     h, aref, velocity, position, equalities, motors, limits, motor_speed
 ):  # fmt: skip

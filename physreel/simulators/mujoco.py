@@ -12,7 +12,13 @@ from physreel.errors import MissingDependencyError, SimulationError
 from physreel.geometry.rotations import rotate_wxyz, wxyz_to_matrix
 from physreel.simulators.base import Capability, Simulator
 from physreel.simulators.contact_rows import ContactPoints, merge
-from physreel.simulators.preparation import Preparation, overlap_error, prepare, step_velocities
+from physreel.simulators.preparation import (
+    Preparation,
+    overlap_error,
+    prepare,
+    step_velocities,
+    with_finer_steps,
+)
 from physreel.simulators.watch import watch
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_FIXED_POINT_ROUNDS = 8
+_FIXED_POINT_ROUNDS = 12
 _FIXED_POINT_M_S = 1e-3
 
 
@@ -49,11 +55,14 @@ class MujocoSimulator(Simulator):
     def simulate(self, spec: SceneSpec) -> Trajectory:
         """See Simulator.simulate."""
         self.require_capabilities(spec)
-        run = _Run(prepare(spec))
+        return with_finer_steps(spec, self._simulate)
+
+    def _simulate(self, preparation: Preparation) -> Trajectory:
+        run = _Run(preparation)
         run.check_overlaps()
         run.run()
         trajectory, path = run.trajectory(f"mujoco {self._version}")
-        watch(run.prep, trajectory, path)
+        watch(preparation, trajectory, path)
         return trajectory
 
 
@@ -218,7 +227,7 @@ class _Run:
             if has_rows and d.nf + d.nl:
                 set_joint_rows(h, d.efc_aref, d.efc_vel, d.efc_pos, d.ne, d.nf, d.nl, motor_speed)
             if impact:
-                self._settle_slip(aref, velocity, count, friction, address, wanted)
+                self._settle_slip(aref, velocity, count, friction, address, wanted, ids, used)
             step2(m, d)
             if count:
                 forces.append(d.efc_force.copy())
@@ -228,17 +237,28 @@ class _Run:
         self._raw = (record[:used], ids[:used], np.concatenate(forces) if forces else np.zeros(0))
         self._warnings()
 
-    def _settle_slip(self, aref: Floats, velocity: Floats, count: int, *rest: Any) -> None:
+    def _settle_slip(
+        self,
+        aref: Floats,
+        velocity: Floats,
+        count: int,
+        friction: Floats,
+        address: Any,
+        wanted: Floats,
+        ids: Any,
+        used: int,
+    ) -> None:
         # Cadoux's fixed point: how fast a contact slips after an impact is known only from the solution.
-        mj, m, d, h = self.mujoco, self.model, self.data, self.prep.step_s
+        mj, m, d, h, k = self.mujoco, self.model, self.data, self.prep.step_s, self.kernels
         mj.mj_fwdActuation(m, d)
         mj.mj_fwdAcceleration(m, d)
         acceleration = np.zeros(len(aref))
         for _ in range(_FIXED_POINT_ROUNDS):
             mj.mj_fwdConstraint(m, d)
             mj.mj_mulJacVec(m, d, acceleration, d.qacc)
-            change = self.kernels.update_slip(h, aref, velocity, acceleration, count, *rest)
-            if change < _FIXED_POINT_M_S:
+            limited = k.limit_rebound(h, velocity, acceleration, d.efc_force, count, address, ids, used, wanted)
+            change = k.update_slip(h, aref, velocity, acceleration, count, friction, address, wanted)
+            if change < _FIXED_POINT_M_S and not limited:
                 break
 
     def _frames(self) -> _Frames:
@@ -336,12 +356,6 @@ class _Run:
             joint_velocity=(none if rate is None else rate)[:-1],
             contacts=merge(self._points(), h),
             simulator=simulator,
-            notes=self._notes(),
+            notes=prep.notes,
         )
         return trajectory, self._path
-
-    def _notes(self) -> tuple[str, ...]:
-        if self.prep.substeps == self.spec.substeps:
-            return ()
-        return (f"step {self.prep.step_s * 1e3:.3f} ms instead of {1e3 / (self.spec.fps * self.spec.substeps):.3f} ms, "
-                "so that fast bodies do not pass thin ones",)  # fmt: skip

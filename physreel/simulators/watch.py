@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import SimulationError
-from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.mass import mass_properties
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz, wxyz_to_matrix
 from physreel.simulators.preparation import Preparation, half_thickness_m, step_velocities
 from physreel.simulators.tessellation import solid_pieces
-from physreel.spec import Plane
+from physreel.spec import Compound, Plane
 from physreel.values import Trajectory
 
 Floats = NDArray[np.float64]
@@ -146,28 +147,57 @@ def watch_solid(prep: Preparation, trajectory: Trajectory, path: Floats) -> None
     moving = [i for i, mass in enumerate(prep.masses) if mass is not None]
     if not moving:
         return
+    pose, _ = _with_end(trajectory)
     for s, solid in enumerate(spec.bodies):
         if solid.motion == "dynamic":
             continue
         others = [i for i in moving if (min(i, s), max(i, s)) not in prep.free_pairs]
         if not others:
             continue
-        way = path[:, others]
-        if solid.motion == "driven":
-            poses = prep.driven_pose[s][:, None]
-            local = rotate_wxyz(conjugate_wxyz(poses[..., 3:]), way - poses[..., :3])
-        else:
-            back = conjugate_wxyz(solid.orientation_wxyz)
-            local = _rotated(back, way - np.asarray(solid.position_m))
+        local = _in_frame_of(prep, s, path[:, others], 1)
         if isinstance(solid.shape, Plane):
             below = -local[..., 2]
             _refuse(prep, others, s, below > 0, below, h, start=below[0])
             continue
+        # The centre of mass of a compound may lie outside it, and then rightly in something else (a hook on a shelf);
+        # each of its convex pieces must keep its own centre out.
+        whole = [k for k, i in enumerate(others) if not isinstance(spec.bodies[i].shape, Compound)]
+        pieces = [
+            (i, _in_frame_of(prep, s, centers, prep.substeps))
+            for i in others
+            if isinstance(shape := spec.bodies[i].shape, Compound)
+            for centers in _piece_centers(shape, pose[:, i])
+        ]
         for planes in solid_pieces(solid.shape):
-            _watch_piece(prep, others, s, planes, local, h)
+            _watch_piece(prep, [others[k] for k in whole], s, planes, local[:, whole], h)
+            for i, way in pieces:
+                _watch_piece(prep, [i], s, planes, way, 1.0 / spec.fps, crossing=False)
 
 
-def _watch_piece(prep: Preparation, others: list[int], s: int, planes: Floats, local: Floats, h: float) -> None:
+def _in_frame_of(prep: Preparation, s: int, way: Floats, stride: int) -> Floats:
+    """Points (K, n, 3), one row every ``stride`` steps, in the frame of body s, which is static or driven."""
+    solid = prep.spec.bodies[s]
+    if solid.motion == "driven":
+        poses = prep.driven_pose[s][::stride, None]
+        return rotate_wxyz(conjugate_wxyz(poses[..., 3:]), way - poses[..., :3])
+    # Rows times the matrix of a rotation turn back.
+    return np.asarray((way - np.asarray(solid.position_m)) @ wxyz_to_matrix(solid.orientation_wxyz))
+
+
+def _piece_centers(shape: Compound, pose: Floats) -> list[Floats]:
+    """(T + 1, 1, 3) centre of each piece of a compound at poses (T + 1, 7)."""
+    ways = []
+    for piece in shape.pieces:
+        center = np.asarray(piece.position_m) + rotate_wxyz(piece.orientation_wxyz, mass_properties(piece.shape).center)
+        ways.append((pose[:, :3] + rotate_wxyz(pose[:, 3:], center))[:, None])
+    return ways
+
+
+def _watch_piece(
+    prep: Preparation, others: list[int], s: int, planes: Floats, local: Floats, h: float, *, crossing: bool = True
+) -> None:
+    if not others:
+        return
     low, high = local.min((0, 1)), local.max((0, 1))
     corner = np.where(planes[:, :3] > 0, low, high)
     if (np.einsum("pi,pi->p", planes[:, :3], corner) > planes[:, 3]).any():
@@ -184,7 +214,7 @@ def _watch_piece(prep: Preparation, others: list[int], s: int, planes: Floats, l
         near = ~inside[:-1] & ~inside[1:] & ~((a > 0) & (b > 0)).any(1)
         crossed = np.zeros(len(way), bool)
         rows = np.flatnonzero(near)
-        if len(rows):
+        if crossing and len(rows):
             a, b = a[rows], b[rows]
             with np.errstate(divide="ignore", invalid="ignore"):
                 at = a / (a - b)
@@ -216,12 +246,6 @@ def _refuse(
         f"body {prep.spec.bodies[others[k]].name!r} went through {prep.spec.bodies[s].name!r}: at {n * h:.3f} s its "
         f"centre of mass was {depth[n, k] * 1e3:.1f} mm inside; a smaller step_s keeps it out"
     )
-
-
-def _rotated(quat: Floats, vectors: Floats) -> Floats:
-    from physreel.geometry.rotations import wxyz_to_matrix
-
-    return np.asarray(vectors @ wxyz_to_matrix(quat).T)
 
 
 def _with_end(trajectory: Trajectory) -> tuple[Floats, Floats]:
