@@ -1,0 +1,364 @@
+"""Packets: what a ray tracer does for the 64 pixels of a tile at once, so that the compiler can use vector units.
+
+A packet lives in one flat float64 scratch array ``b``, row k at ``b[64 k : 64 k + 64]``. Rows of one array at constant
+offsets are what lets LLVM prove that loads and stores do not overlap; with separate arrays it stays scalar, which
+measured five times slower. Loops have no branches for the same reason: conditions are selects.
+
+Every solid is convex, so a ray meets it in one interval [near, far]. Rows ``OX … DZ`` hold rays in the solid's own
+frame (not normalised), ``NEAR``, ``FAR`` and ``FACE`` the answer; a miss is near = 1e30, far = -1e30.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+LANES = 64
+PLANE, SPHERE, ELLIPSOID, BOX, CYLINDER, CAPSULE, CONE, HULL = range(8)
+
+# Rows, as offsets. World rays and hits first, then the solid's frame, then answers and sums.
+RX, RY, RZ = 0, 64, 128
+TIME, SURFACE = 192, 256
+OX, OY, OZ, DX, DY, DZ = 320, 384, 448, 512, 576, 640
+NEAR, FAR, FACE = 704, 768, 832
+PX, PY, PZ = 896, 960, 1024
+NX, NY, NZ = 1088, 1152, 1216
+VISIBLE = 1280
+PROBE_A, PROBE_B = 1344, 1408
+SUM_R, SUM_G, SUM_B = 1472, 1536, 1600
+ALBEDO_R, ALBEDO_G, ALBEDO_B = 1664, 1728, 1792
+ROUGH, METAL, SHINE = 1856, 1920, 1984
+GLASS_R, GLASS_G, GLASS_B = 2048, 2112, 2176
+TARGET_U, TARGET_V = 2240, 2304
+AMBIENT = 2368
+SCRATCH = 2432
+
+FAR_AWAY = 1e30
+# Added to direction components, so that 1 / 0 cannot arise; far below the rounding of any direction that is not 0.
+_TINY = 1e-200
+
+_jit = njit(cache=True, error_model="numpy", nogil=True)
+
+
+@_jit
+def rays_from_point(b, prim, ox, oy, oz):  # type: ignore[no-untyped-def]
+    """Camera rays (rows R) from one world point into the frame of a primitive (its packed row)."""
+    x, y, z = ox - prim[0], oy - prim[1], oz - prim[2]
+    r0, r1, r2, r3, r4, r5 = prim[3], prim[4], prim[5], prim[6], prim[7], prim[8]
+    r6, r7, r8 = prim[9], prim[10], prim[11]
+    lx, ly, lz = r0 * x + r1 * y + r2 * z, r3 * x + r4 * y + r5 * z, r6 * x + r7 * y + r8 * z
+    for i in range(LANES):
+        dx, dy, dz = b[RX + i], b[RY + i], b[RZ + i]
+        b[OX + i] = lx
+        b[OY + i] = ly
+        b[OZ + i] = lz
+        b[DX + i] = r0 * dx + r1 * dy + r2 * dz + _TINY
+        b[DY + i] = r3 * dx + r4 * dy + r5 * dz + _TINY
+        b[DZ + i] = r6 * dx + r7 * dy + r8 * dz + _TINY
+
+
+@_jit
+def points_to_local(b, prim, height):  # type: ignore[no-untyped-def]
+    """Points P + height · N into the frame of a primitive (rows O)."""
+    cx, cy, cz = prim[0], prim[1], prim[2]
+    r0, r1, r2, r3, r4, r5 = prim[3], prim[4], prim[5], prim[6], prim[7], prim[8]
+    r6, r7, r8 = prim[9], prim[10], prim[11]
+    for i in range(LANES):
+        x = b[PX + i] + height * b[NX + i] - cx
+        y = b[PY + i] + height * b[NY + i] - cy
+        z = b[PZ + i] + height * b[NZ + i] - cz
+        b[OX + i] = r0 * x + r1 * y + r2 * z
+        b[OY + i] = r3 * x + r4 * y + r5 * z
+        b[OZ + i] = r6 * x + r7 * y + r8 * z
+
+
+@_jit
+def shadow_rays(b, prim, light, u, v, height):  # type: ignore[no-untyped-def]
+    """Rays from P + height · N to points of a light (see trace_packing: lights) into a primitive's frame.
+
+    The parameter runs from 0 at the point to 1 at the light (without end for a sun). ``u``, ``v`` are the two axes of
+    the light's disc; rows TARGET hold each lane's place on it.
+    """
+    r0, r1, r2, r3, r4, r5 = prim[3], prim[4], prim[5], prim[6], prim[7], prim[8]
+    r6, r7, r8 = prim[9], prim[10], prim[11]
+    points_to_local(b, prim, height)
+    sun = 0.0 if light[0] == 0.0 else 1.0
+    lx, ly, lz = light[1], light[2], light[3]
+    ux, uy, uz, vx, vy, vz = u[0], u[1], u[2], v[0], v[1], v[2]
+    for i in range(LANES):
+        p, q = b[TARGET_U + i], b[TARGET_V + i]
+        x = lx + p * ux + q * vx - sun * (b[PX + i] + height * b[NX + i])
+        y = ly + p * uy + q * vy - sun * (b[PY + i] + height * b[NY + i])
+        z = lz + p * uz + q * vz - sun * (b[PZ + i] + height * b[NZ + i])
+        b[DX + i] = r0 * x + r1 * y + r2 * z + _TINY
+        b[DY + i] = r3 * x + r4 * y + r5 * z + _TINY
+        b[DZ + i] = r6 * x + r7 * y + r8 * z + _TINY
+
+
+@_jit
+def _round(b, ex, ey, ez):  # type: ignore[no-untyped-def]
+    # Sphere and ellipsoid: a unit ball once lengths are divided by the half axes. The distance of the line from the
+    # centre is taken at its nearest point, which keeps the digits that b² - ac would lose.
+    ix, iy, iz = 1.0 / ex, 1.0 / ey, 1.0 / ez
+    for i in range(LANES):
+        ox, oy, oz = b[OX + i] * ix, b[OY + i] * iy, b[OZ + i] * iz
+        dx, dy, dz = b[DX + i] * ix, b[DY + i] * iy, b[DZ + i] * iz
+        a = 1.0 / (dx * dx + dy * dy + dz * dz)
+        t = -(ox * dx + oy * dy + oz * dz) * a
+        qx, qy, qz = ox + t * dx, oy + t * dy, oz + t * dz
+        h = 1.0 - (qx * qx + qy * qy + qz * qz)
+        half = math.sqrt((h if h > 0.0 else 0.0) * a)
+        b[NEAR + i] = t - half if h > 0.0 else FAR_AWAY
+        b[FAR + i] = t + half if h > 0.0 else -FAR_AWAY
+        b[FACE + i] = 0.0
+
+
+@_jit
+def _box(b, ex, ey, ez):  # type: ignore[no-untyped-def]
+    # Faces: 0 -x, 1 +x, 2 -y, 3 +y, 4 -z, 5 +z.
+    for i in range(LANES):
+        dx, dy, dz = b[DX + i], b[DY + i], b[DZ + i]
+        ix, iy, iz = 1.0 / dx, 1.0 / dy, 1.0 / dz
+        mx, my, mz = -b[OX + i] * ix, -b[OY + i] * iy, -b[OZ + i] * iz
+        ax, ay, az = abs(ix) * ex, abs(iy) * ey, abs(iz) * ez
+        x0, y0, z0, x1, y1, z1 = mx - ax, my - ay, mz - az, mx + ax, my + ay, mz + az
+        face = 0.0 if dx > 0.0 else 1.0
+        face_y = 2.0 if dy > 0.0 else 3.0
+        face_z = 4.0 if dz > 0.0 else 5.0
+        face = face if x0 > y0 else face_y
+        near = x0 if x0 > y0 else y0
+        face = face if near > z0 else face_z
+        near = near if near > z0 else z0
+        far = x1 if x1 < y1 else y1
+        far = far if far < z1 else z1
+        b[NEAR + i] = near if near <= far else FAR_AWAY
+        b[FAR + i] = far if near <= far else -FAR_AWAY
+        b[FACE + i] = face
+
+
+@_jit
+def _cylinder(b, r, hz):  # type: ignore[no-untyped-def]
+    # Faces: 0 side, 1 +z, 2 -z.
+    for i in range(LANES):
+        ox, oy, dx, dy, dz = b[OX + i], b[OY + i], b[DX + i], b[DY + i], b[DZ + i]
+        a = dx * dx + dy * dy
+        upright = a < 1e-24 * dz * dz
+        a = 1.0 if upright else 1.0 / a
+        t = 0.0 if upright else -(ox * dx + oy * dy) * a
+        qx, qy = ox + t * dx, oy + t * dy
+        h = r * r - (qx * qx + qy * qy)
+        half = math.sqrt((h if h > 0.0 else 0.0) * a)
+        half = FAR_AWAY if upright else half
+        iz = 1.0 / dz
+        mz, az = -b[OZ + i] * iz, abs(iz) * hz
+        side, cap = t - half, mz - az
+        near = side if side > cap else cap
+        face_z = 2.0 if dz > 0.0 else 1.0
+        face = 0.0 if side > cap else face_z
+        far = t + half if t + half < mz + az else mz + az
+        hit = (h > 0.0) & (near <= far)
+        b[NEAR + i] = near if hit else FAR_AWAY
+        b[FAR + i] = far if hit else -FAR_AWAY
+        b[FACE + i] = face
+
+
+@_jit
+def _capsule(b, r, hl):  # type: ignore[no-untyped-def]
+    # The hull of two balls: the interval is from the first entry to the last exit of tube and balls.
+    for i in range(LANES):
+        ox, oy, oz, dx, dy, dz = b[OX + i], b[OY + i], b[OZ + i], b[DX + i], b[DY + i], b[DZ + i]
+        a = dx * dx + dy * dy
+        dd = 1.0 / (a + dz * dz)
+        upright = a < 1e-24 * dz * dz
+        a = 1.0 if upright else 1.0 / a
+        t = 0.0 if upright else -(ox * dx + oy * dy) * a
+        qx, qy = ox + t * dx, oy + t * dy
+        h = r * r - (qx * qx + qy * qy)
+        half = math.sqrt((h if h > 0.0 else 0.0) * a)
+        half = FAR_AWAY if upright else half
+        iz = 1.0 / dz
+        mz, az = -oz * iz, abs(iz) * hl
+        near = t - half if t - half > mz - az else mz - az
+        far = t + half if t + half < mz + az else mz + az
+        hit = (h > 0.0) & (near <= far)
+        near = near if hit else FAR_AWAY
+        far = far if hit else -FAR_AWAY
+        for end in (-hl, hl):
+            z = oz - end
+            t = -(ox * dx + oy * dy + z * dz) * dd
+            qx, qy, qz = ox + t * dx, oy + t * dy, z + t * dz
+            h = r * r - (qx * qx + qy * qy + qz * qz)
+            half = math.sqrt((h if h > 0.0 else 0.0) * dd)
+            near = t - half if (h > 0.0) & (t - half < near) else near
+            far = t + half if (h > 0.0) & (t + half > far) else far
+        b[NEAR + i] = near
+        b[FAR + i] = far
+        b[FACE + i] = 0.0
+
+
+@_jit
+def _cone(b, r, hz):  # type: ignore[no-untyped-def]
+    # Faces: 0 side, 1 base. The side is the lower half of x² + y² = k² (z - hz)².
+    k2 = (r / (2.0 * hz)) ** 2
+    for i in range(LANES):
+        ox, oy, oz, dx, dy, dz = b[OX + i], b[OY + i], b[OZ + i] - hz, b[DX + i], b[DY + i], b[DZ + i]
+        # From the point nearest to the apex on, again for the digits.
+        shift = -(ox * dx + oy * dy + oz * dz) / (dx * dx + dy * dy + dz * dz)
+        ox, oy, oz = ox + shift * dx, oy + shift * dy, oz + shift * dz
+        a = dx * dx + dy * dy - k2 * dz * dz
+        a = a if abs(a) > 1e-14 * dz * dz else 1e-14 * dz * dz + _TINY
+        h = ox * dx + oy * dy - k2 * oz * dz
+        disc = h * h - a * (ox * ox + oy * oy - k2 * oz * oz)
+        root = math.sqrt(disc if disc > 0.0 else 0.0)
+        inv = 1.0 / a
+        t0, t1 = (-h - root) * inv, (-h + root) * inv
+        low, high = (t0 if t0 < t1 else t1), (t0 if t0 > t1 else t1)
+        one_sheet = a > 0.0
+        falls = dz < 0.0
+        near = low if one_sheet else (high if falls else -FAR_AWAY)
+        far = high if one_sheet else (FAR_AWAY if falls else low)
+        near = -FAR_AWAY if (disc <= 0.0) & (not one_sheet) else near
+        far = FAR_AWAY if (disc <= 0.0) & (not one_sheet) else far
+        iz = 1.0 / dz
+        # The slab between base (z = -2 hz from the apex) and apex (0).
+        za, zb = (-2.0 * hz - oz) * iz, -oz * iz
+        cap0, cap1 = (za if za < zb else zb), (za if za > zb else zb)
+        face = 1.0 if cap0 > near else 0.0
+        near = cap0 if cap0 > near else near
+        far = cap1 if cap1 < far else far
+        hit = (near <= far) & ((disc > 0.0) | (not one_sheet))
+        b[NEAR + i] = near + shift if hit else FAR_AWAY
+        b[FAR + i] = far + shift if hit else -FAR_AWAY
+        b[FACE + i] = face
+
+
+@_jit
+def _hull(b, planes, start, count):  # type: ignore[no-untyped-def]
+    for i in range(LANES):
+        b[NEAR + i] = -FAR_AWAY
+        b[FAR + i] = FAR_AWAY
+        b[FACE + i] = 0.0
+    for k in range(count):
+        nx, ny, nz, offset = planes[start + k, 0], planes[start + k, 1], planes[start + k, 2], planes[start + k, 3]
+        face = float(k)
+        for i in range(LANES):
+            room = offset - (nx * b[OX + i] + ny * b[OY + i] + nz * b[OZ + i])
+            rate = nx * b[DX + i] + ny * b[DY + i] + nz * b[DZ + i] + _TINY
+            t = room / rate
+            near, far = b[NEAR + i], b[FAR + i]
+            enters = (rate < 0.0) & (t > near)
+            b[FACE + i] = face if enters else b[FACE + i]
+            b[NEAR + i] = t if enters else near
+            b[FAR + i] = t if (rate > 0.0) & (t < far) else far
+    for i in range(LANES):
+        near, far = b[NEAR + i], b[FAR + i]
+        b[NEAR + i] = near if near <= far else FAR_AWAY
+        b[FAR + i] = far if near <= far else -FAR_AWAY
+
+
+@_jit
+def _plane(b):  # type: ignore[no-untyped-def]
+    for i in range(LANES):
+        t = -b[OZ + i] / b[DZ + i]
+        hit = (b[OZ + i] > 0.0) & (b[DZ + i] < 0.0)
+        b[NEAR + i] = t if hit else FAR_AWAY
+        b[FAR + i] = FAR_AWAY if hit else -FAR_AWAY
+        b[FACE + i] = 0.0
+
+
+@_jit
+def intervals(b, kind, prim, planes, start, count):  # type: ignore[no-untyped-def]
+    """Rows NEAR, FAR, FACE from rows O and D for one primitive."""
+    ex, ey, ez = prim[12], prim[13], prim[14]
+    if kind == PLANE:
+        _plane(b)
+    elif kind == BOX:
+        _box(b, ex, ey, ez)
+    elif kind == SPHERE or kind == ELLIPSOID:
+        _round(b, ex, ey, ez)
+    elif kind == CYLINDER:
+        _cylinder(b, ex, ez)
+    elif kind == CAPSULE:
+        _capsule(b, ex, ez - ex)
+    elif kind == CONE:
+        _cone(b, ex, ez)
+    else:
+        _hull(b, planes, start, count)
+
+
+@_jit
+def keep_nearest(b, number):  # type: ignore[no-untyped-def]
+    """Rows TIME and SURFACE take this primitive where it is entered in front of what is there."""
+    base = 256.0 * number
+    for i in range(LANES):
+        near, time = b[NEAR + i], b[TIME + i]
+        closer = (near > 1e-6) & (near < time)
+        b[SURFACE + i] = base + b[FACE + i] if closer else b[SURFACE + i]
+        b[TIME + i] = near if closer else time
+
+
+@_jit
+def block_light(b, number, end):  # type: ignore[no-untyped-def]
+    """Row VISIBLE becomes 0 where the primitive stands between the point and the light; how many lanes it shades.
+
+    Nothing shades itself: a convex solid cannot, where it faces the light.
+    """
+    base = 256.0 * number
+    shaded = 0
+    for i in range(LANES):
+        own = (b[SURFACE + i] >= base) & (b[SURFACE + i] < base + 256.0)
+        hit = (b[FAR + i] > 0.0) & (b[NEAR + i] < end) & (not own) & (b[SURFACE + i] >= 0.0)
+        b[VISIBLE + i] = 0.0 if hit else b[VISIBLE + i]
+        shaded += 1 if hit else 0
+    return shaded
+
+
+@_jit
+def distances(b, kind, prim, planes, start, count, row):  # type: ignore[no-untyped-def]
+    """Row ``row`` becomes the least of itself and the (near) distance of the points in rows O from a primitive."""
+    ex, ey, ez = prim[12], prim[13], prim[14]
+    if kind == PLANE:
+        for i in range(LANES):
+            b[NEAR + i] = b[OZ + i]
+    elif kind == BOX:
+        for i in range(LANES):
+            x, y, z = abs(b[OX + i]) - ex, abs(b[OY + i]) - ey, abs(b[OZ + i]) - ez
+            x, y, z = (x if x > 0.0 else 0.0), (y if y > 0.0 else 0.0), (z if z > 0.0 else 0.0)
+            b[NEAR + i] = math.sqrt(x * x + y * y + z * z)
+    elif kind == SPHERE or kind == ELLIPSOID:
+        # First order for an ellipsoid: |p/e| (|p/e| - 1) / |p/e²|; exact for a ball.
+        for i in range(LANES):
+            x, y, z = b[OX + i] / ex, b[OY + i] / ey, b[OZ + i] / ez
+            k = math.sqrt(x * x + y * y + z * z)
+            x, y, z = x / ex, y / ey, z / ez
+            b[NEAR + i] = k * (k - 1.0) / (math.sqrt(x * x + y * y + z * z) + 1e-12)
+    elif kind == CYLINDER:
+        for i in range(LANES):
+            x = math.sqrt(b[OX + i] * b[OX + i] + b[OY + i] * b[OY + i]) - ex
+            z = abs(b[OZ + i]) - ez
+            x, z = (x if x > 0.0 else 0.0), (z if z > 0.0 else 0.0)
+            b[NEAR + i] = math.sqrt(x * x + z * z)
+    elif kind == CAPSULE:
+        for i in range(LANES):
+            z = abs(b[OZ + i]) - (ez - ex)
+            z = z if z > 0.0 else 0.0
+            b[NEAR + i] = math.sqrt(b[OX + i] * b[OX + i] + b[OY + i] * b[OY + i] + z * z) - ex
+    elif kind == CONE:
+        slant = 1.0 / math.sqrt(ex * ex + 4.0 * ez * ez)
+        for i in range(LANES):
+            rho = math.sqrt(b[OX + i] * b[OX + i] + b[OY + i] * b[OY + i])
+            side = (2.0 * ez * rho + ex * (b[OZ + i] - ez)) * slant
+            base = -ez - b[OZ + i]
+            b[NEAR + i] = side if side > base else base
+    else:
+        for i in range(LANES):
+            b[NEAR + i] = -FAR_AWAY
+        for k in range(count):
+            nx, ny, nz, offset = planes[start + k, 0], planes[start + k, 1], planes[start + k, 2], planes[start + k, 3]
+            for i in range(LANES):
+                d = nx * b[OX + i] + ny * b[OY + i] + nz * b[OZ + i] - offset
+                b[NEAR + i] = d if d > b[NEAR + i] else b[NEAR + i]
+    for i in range(LANES):
+        d, least = b[NEAR + i], b[row + i]
+        b[row + i] = d if d < least else least

@@ -1,0 +1,248 @@
+"""Single rays against the packed primitives: for reflections, refractions and the samples of edge pixels."""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+from physreel.renderers.video.trace_packets import (
+    BOX,
+    CAPSULE,
+    CONE,
+    CYLINDER,
+    ELLIPSOID,
+    FAR_AWAY,
+    HULL,
+    PLANE,
+    SPHERE,
+)
+
+_jit = njit(cache=True, error_model="numpy", nogil=True)
+# A call with whole arrays as arguments costs as much as the work; these have one caller each and become part of it.
+_part = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
+_TINY = 1e-200
+
+
+@_jit
+def _quadric(a, h, c):  # type: ignore[no-untyped-def]
+    # The two roots of a t² + 2 h t + c, in order; (1e30, -1e30) if there are none.
+    disc = h * h - a * c
+    if disc <= 0.0:
+        return FAR_AWAY, -FAR_AWAY
+    root = math.sqrt(disc)
+    t0, t1 = (-h - root) / a, (-h + root) / a
+    return (t0, t1) if t0 < t1 else (t1, t0)
+
+
+@_jit
+def interval(prims, kinds, planes, number, wx, wy, wz, vx, vy, vz):  # type: ignore[no-untyped-def]
+    """(near, far, near face, far face) of a world ray and a primitive; near > far if they do not meet.
+
+    The same formulas and face numbers as the packets'. Here and elsewhere arrays are passed whole, with an index: a row
+    taken out as an array of its own costs two atomic counts of references.
+    """
+    kind, start, count = kinds[number, 0], kinds[number, 3], kinds[number, 4]
+    x, y, z = wx - prims[number, 0], wy - prims[number, 1], wz - prims[number, 2]
+    ox, oy, oz = (
+        prims[number, 3] * x + prims[number, 4] * y + prims[number, 5] * z,
+        prims[number, 6] * x + prims[number, 7] * y + prims[number, 8] * z,
+        prims[number, 9] * x + prims[number, 10] * y + prims[number, 11] * z,
+    )
+    dx, dy, dz = (
+        prims[number, 3] * vx + prims[number, 4] * vy + prims[number, 5] * vz + _TINY,
+        prims[number, 6] * vx + prims[number, 7] * vy + prims[number, 8] * vz + _TINY,
+        prims[number, 9] * vx + prims[number, 10] * vy + prims[number, 11] * vz + _TINY,
+    )
+    ex, ey, ez = prims[number, 12], prims[number, 13], prims[number, 14]
+    near, far, face_in, face_out = -FAR_AWAY, FAR_AWAY, 0, 0
+    if kind == PLANE:
+        if oz > 0.0 and dz < 0.0:
+            return -oz / dz, FAR_AWAY, 0, 0
+        return FAR_AWAY, -FAR_AWAY, 0, 0
+    if kind == HULL:
+        for k in range(start, start + count):
+            room = planes[k, 3] - (planes[k, 0] * ox + planes[k, 1] * oy + planes[k, 2] * oz)
+            rate = planes[k, 0] * dx + planes[k, 1] * dy + planes[k, 2] * dz + _TINY
+            t = room / rate
+            if rate < 0.0:
+                if t > near:
+                    near, face_in = t, k - start
+            elif t < far:
+                far, face_out = t, k - start
+        return near, far, face_in, face_out
+    if kind == BOX:
+        for axis in range(3):
+            o, d, e = (ox, dx, ex) if axis == 0 else ((oy, dy, ey) if axis == 1 else (oz, dz, ez))
+            t0, t1 = (-e - o) / d, (e - o) / d
+            up = 0
+            if t0 > t1:
+                t0, t1, up = t1, t0, 1
+            if t0 > near:
+                near, face_in = t0, 2 * axis + up
+            if t1 < far:
+                far, face_out = t1, 2 * axis + 1 - up
+        return near, far, face_in, face_out
+    if kind == SPHERE or kind == ELLIPSOID:
+        ox, oy, oz, dx, dy, dz = ox / ex, oy / ey, oz / ez, dx / ex, dy / ey, dz / ez
+        dd = dx * dx + dy * dy + dz * dz
+        near, far = _quadric(dd, ox * dx + oy * dy + oz * dz, ox * ox + oy * oy + oz * oz - 1.0)
+        return near, far, 0, 0
+    if kind == CAPSULE:
+        hl = ez - ex
+        near, far = FAR_AWAY, -FAR_AWAY
+        a = dx * dx + dy * dy
+        dd = a + dz * dz
+        if a > 1e-24 * dz * dz:
+            near, far = _quadric(a, ox * dx + oy * dy, ox * ox + oy * oy - ex * ex)
+            t0, t1 = (-hl - oz) / dz, (hl - oz) / dz
+            near, far = max(near, min(t0, t1)), min(far, max(t0, t1))
+            if near > far:
+                near, far = FAR_AWAY, -FAR_AWAY
+        for end in (-hl, hl):
+            z = oz - end
+            t0, t1 = _quadric(dd, ox * dx + oy * dy + z * dz, ox * ox + oy * oy + z * z - ex * ex)
+            near, far = min(near, t0), max(far, t1)
+        return near, far, 0, 0
+    if kind == CYLINDER:
+        a = dx * dx + dy * dy
+        if a > 1e-24 * dz * dz:
+            near, far = _quadric(a, ox * dx + oy * dy, ox * ox + oy * oy - ex * ex)
+        elif ox * ox + oy * oy > ex * ex:
+            return FAR_AWAY, -FAR_AWAY, 0, 0
+        t0, t1 = (-ez - oz) / dz, (ez - oz) / dz
+        face0, face1 = 2, 1
+        if t0 > t1:
+            t0, t1, face0, face1 = t1, t0, 1, 2
+        if t0 > near:
+            near, face_in = t0, face0
+        if t1 < far:
+            far, face_out = t1, face1
+        return near, far, face_in, face_out
+    if kind == CONE:
+        k2 = (ex / (2.0 * ez)) ** 2
+        oz -= ez
+        a = dx * dx + dy * dy - k2 * dz * dz
+        if abs(a) < 1e-14 * dz * dz:
+            a = 1e-14 * dz * dz + _TINY
+        h = ox * dx + oy * dy - k2 * oz * dz
+        near, far = _quadric(a, h, ox * ox + oy * oy - k2 * oz * oz)
+        if a < 0.0:
+            if near > far:
+                near, far = -FAR_AWAY, FAR_AWAY
+            elif dz < 0.0:
+                near, far = far, FAR_AWAY
+            else:
+                near, far = -FAR_AWAY, near
+        ta, tb = (-2.0 * ez - oz) / dz, -oz / dz
+        t0, t1 = min(ta, tb), max(ta, tb)
+        if t0 > near:
+            near, face_in = t0, 1
+        if t1 < far:
+            far, face_out = t1, 1
+        return near, far, face_in, face_out
+    return FAR_AWAY, -FAR_AWAY, 0, 0
+
+
+@_jit
+def normal(prims, kinds, planes, number, face, wx, wy, wz):  # type: ignore[no-untyped-def]
+    """Outward unit normal (world) of a primitive's face at a world point on it."""
+    kind, start = kinds[number, 0], kinds[number, 3]
+    x, y, z = wx - prims[number, 0], wy - prims[number, 1], wz - prims[number, 2]
+    lx, ly, lz = (
+        prims[number, 3] * x + prims[number, 4] * y + prims[number, 5] * z,
+        prims[number, 6] * x + prims[number, 7] * y + prims[number, 8] * z,
+        prims[number, 9] * x + prims[number, 10] * y + prims[number, 11] * z,
+    )
+    ex, ey, ez = prims[number, 12], prims[number, 13], prims[number, 14]
+    nx, ny, nz = 0.0, 0.0, 1.0
+    if kind == SPHERE or kind == ELLIPSOID:
+        nx, ny, nz = lx / (ex * ex), ly / (ey * ey), lz / (ez * ez)
+    elif kind == BOX:
+        sign = 1.0 if face & 1 else -1.0
+        nx, ny, nz = (sign, 0.0, 0.0) if face < 2 else ((0.0, sign, 0.0) if face < 4 else (0.0, 0.0, sign))
+    elif kind == CYLINDER:
+        if face == 0:
+            nx, ny, nz = lx, ly, 0.0
+        elif face == 2:
+            nz = -1.0
+    elif kind == CAPSULE:
+        hl = ez - ex
+        nx, ny, nz = lx, ly, lz - min(max(lz, -hl), hl)
+    elif kind == CONE:
+        if face == 0:
+            rho = math.sqrt(lx * lx + ly * ly) + 1e-30
+            nx, ny, nz = lx / rho * 2.0 * ez, ly / rho * 2.0 * ez, ex
+        else:
+            nz = -1.0
+    elif kind == HULL:
+        nx, ny, nz = planes[start + face, 0], planes[start + face, 1], planes[start + face, 2]
+    scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-60)
+    nx, ny, nz = nx * scale, ny * scale, nz * scale
+    return (
+        prims[number, 3] * nx + prims[number, 6] * ny + prims[number, 9] * nz,
+        prims[number, 4] * nx + prims[number, 7] * ny + prims[number, 10] * nz,
+        prims[number, 5] * nx + prims[number, 8] * ny + prims[number, 11] * nz,
+    )
+
+
+@_part
+def _misses_ball(balls, n, at, x, y, z, dx, dy, dz, end):  # type: ignore[no-untyped-def]
+    # Whether a unit ray up to its parameter ``end`` stays outside the ball: centre from column ``at``, radius in 15.
+    cx, cy, cz, r = balls[n, at] - x, balls[n, at + 1] - y, balls[n, at + 2] - z, balls[n, 15]
+    along = cx * dx + cy * dy + cz * dz
+    return along < -r or along > end + r or cx * cx + cy * cy + cz * cz - along * along > r * r
+
+
+@_part
+def trace(prims, kinds, planes, bodies, spans, x, y, z, dx, dy, dz, end, skip):  # type: ignore[no-untyped-def]
+    """(parameter, surface) of what a unit world ray enters first before ``end``; surface -1 if nothing.
+
+    Primitive ``skip`` is passed through (the one the ray leaves); -1 for none.
+    """
+    best, surface = end, -1
+    for body in range(len(spans)):
+        first, last = spans[body, 0], spans[body, 1]
+        if first == last:
+            continue
+        if kinds[first, 0] == PLANE:
+            k = first
+            height = (
+                prims[k, 9] * (x - prims[k, 0]) + prims[k, 10] * (y - prims[k, 1]) + prims[k, 11] * (z - prims[k, 2])
+            )
+            rate = prims[k, 9] * dx + prims[k, 10] * dy + prims[k, 11] * dz
+            if rate < 0.0 and height > 0.0 and height < -best * rate and k != skip:
+                best, surface = -height / rate, 256 * k
+            continue
+        if _misses_ball(bodies, body, 12, x, y, z, dx, dy, dz, best):
+            continue
+        for k in range(first, last):
+            if k == skip or _misses_ball(prims, k, 0, x, y, z, dx, dy, dz, best):
+                continue
+            near, far, face, _ = interval(prims, kinds, planes, k, x, y, z, dx, dy, dz)
+            if near <= far and 1e-6 < near < best:
+                best, surface = near, 256 * k + face
+    return best, surface
+
+
+@_part
+def light_passes(prims, kinds, looks, planes, bodies, spans, x, y, z, dx, dy, dz, end, skip):  # type: ignore[no-untyped-def]
+    """(r, g, b) share of light that comes along a unit ray from a point to a light at parameter ``end``."""
+    r, g, b = 1.0, 1.0, 1.0
+    for body in range(len(spans)):
+        if spans[body, 0] == spans[body, 1] or bodies[body, 15] > 1e8:
+            continue
+        if _misses_ball(bodies, body, 12, x, y, z, dx, dy, dz, end):
+            continue
+        for k in range(spans[body, 0], spans[body, 1]):
+            if k == skip or _misses_ball(prims, k, 0, x, y, z, dx, dy, dz, end):
+                continue
+            near, far, _, _ = interval(prims, kinds, planes, k, x, y, z, dx, dy, dz)
+            if near <= far and far > 1e-6 and near < end:
+                glass = 0.9 * looks[body, 5]
+                if glass <= 0.0:
+                    return 0.0, 0.0, 0.0
+                r *= glass * looks[body, 0]
+                g *= glass * looks[body, 1]
+                b *= glass * looks[body, 2]
+    return r, g, b
