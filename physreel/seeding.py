@@ -7,9 +7,7 @@ import hashlib
 import numpy as np
 
 
-def sample_rng(
-    seed: int, scene: str, scene_version: int, index: int, stream: str = "world"
-) -> np.random.Generator:
+def sample_rng(seed: int, scene: str, scene_version: int, index: int, stream: str = "world") -> np.random.Generator:
     """The generator of one sample: a Philox stream from (dataset seed, scene, version, index).
 
     ``stream`` separates uses, so that drawing more for one ("world") never shifts another ("questions").

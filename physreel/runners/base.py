@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from physreel.errors import PhysreelError
 from physreel.pipeline import split_of
@@ -51,9 +53,10 @@ class RunSummary:
         requested: samples asked for.
         finished: samples that are in shards now.
         made: samples that this run made; the rest was there already.
+        rows: rows in the shards (a sample has one for each camera).
+        bytes: size of the shards.
+        shards: the scene's shards, relative to ``out``.
         failures: samples that are missing, and why.
-        shards: paths of the scene's shards, relative to ``out``.
-        rows: rows in them.
     """
 
     out: Path
@@ -62,34 +65,62 @@ class RunSummary:
     finished: int
     made: int
     rows: int
+    bytes: int
     shards: tuple[str, ...]
-    failures: tuple[Failure, ...] = field(default=())
+    failures: tuple[Failure, ...] = ()
 
     @property
     def failed(self) -> int:
         """How many samples are missing."""
         return len(self.failures)
 
+    @property
+    def skipped(self) -> int:
+        """How many samples were there before this run."""
+        return max(0, self.finished - self.made)
 
-@dataclass(frozen=True)
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where the shards are."""
+        return tuple(self.out / shard for shard in self.shards)
+
+
+@dataclass(frozen=True, eq=False)
 class Shard:
-    """One file to be: ``number`` of ``count`` of a split, and the samples that belong in it, in order."""
+    """One file to be: ``number`` of ``count`` of a split, and the samples that belong in it (int64, ascending)."""
 
     split: str
     number: int
     count: int
-    indices: tuple[int, ...]
+    members: NDArray[np.int64]
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Its split and number."""
+        return self.split, self.number
+
+    @property
+    def indices(self) -> list[int]:
+        """Its samples as plain numbers."""
+        return [int(index) for index in self.members]
 
 
 def shards_of(plan: Plan, scene: str) -> list[Shard]:
     """All shards of a plan. Samples go to splits by their group's hash and to shards in order of index."""
-    members: dict[str, list[int]] = {split: [] for split in plan.splits}
-    for index in range(plan.count):
-        members[split_of(f"{scene}-{plan.seed}-{index:08d}", plan.splits)].append(index)
-    return [shard for split, indices in members.items() for shard in _cut(split, indices, plan.shard_size)]
-
-
-def _cut(split: str, indices: list[int], size: int) -> Iterator[Shard]:
-    count = -(-len(indices) // size)
-    for number in range(count):
-        yield Shard(split, number, count, tuple(indices[number * size : (number + 1) * size]))
+    names = list(plan.splits)
+    if len(names) == 1:
+        members = {names[0]: np.arange(plan.count, dtype=np.int64)}
+    else:
+        number = {name: k for k, name in enumerate(names)}
+        where = np.fromiter(
+            (number[split_of(f"{scene}-{plan.seed}-{i:08d}", plan.splits)] for i in range(plan.count)),
+            np.int16,
+            plan.count,
+        )
+        members = {name: np.flatnonzero(where == k).astype(np.int64) for k, name in enumerate(names)}
+    shards = []
+    for split, indices in members.items():
+        count = -(-len(indices) // plan.shard_size)
+        for k in range(count):
+            shards.append(Shard(split, k, count, indices[k * plan.shard_size : (k + 1) * plan.shard_size]))
+    return shards

@@ -22,6 +22,7 @@ from typing import Any
 from physreel.errors import InputError
 from physreel.exporters.base import Exporter
 from physreel.runners.base import Failure, Shard, StorageError
+from physreel.runners.spool import read_row
 
 FORMAT = {"kind": "format", "physreel_dataset": 1}
 HIDDEN = ".physreel"
@@ -41,9 +42,12 @@ def read_manifest(out: Path) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for line in text.split(b"\n")[:-1]:
         try:
-            lines.append(json.loads(line))
+            record = json.loads(line)
         except ValueError:
             break
+        if not isinstance(record, dict):
+            break
+        lines.append(record)
     if not lines or lines[0].get("physreel_dataset") != 1:
         raise InputError(f"{path} is not a manifest that this version of physreel can read; use another folder")
     while lines[-1]["kind"] == "failure":  # the shard they belong to was not entered
@@ -63,7 +67,7 @@ class DatasetFolder:
 
     # --- before anything is written --------------------------------------------------------------------------------
 
-    def check(self) -> None:
+    def check(self, *, retry_failed: bool = False) -> None:
         """Raise InputError if this folder cannot become, or go on being, this data set. Writes nothing."""
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out} is a file; name a folder that is new, empty or a physreel data set")
@@ -72,7 +76,7 @@ class DatasetFolder:
             if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
                 raise InputError(f"--out {self.out} cannot be made: {parent} is not a folder you may write to")
             return
-        if not os.access(self.out, os.W_OK | os.X_OK):
+        if not os.access(self.out, os.R_OK | os.W_OK | os.X_OK):
             raise InputError(f"--out {self.out} is not writable; choose another folder or change its permissions")
         present = {entry.name for entry in self.out.iterdir()} - {HIDDEN}
         if not present:
@@ -82,36 +86,49 @@ class DatasetFolder:
             raise InputError(
                 f"--out {self.out} is not empty and no physreel data set (it holds {some}); name a new or empty folder"
             )
-        self._check_same_plan(read_manifest(self.out))
+        lines = read_manifest(self.out)
+        self._check_same_plan(lines, retry_failed)
+        self._check_same_exporter(lines)
 
-    def _check_same_plan(self, lines: list[dict[str, Any]]) -> None:
+    def _check_same_plan(self, lines: list[dict[str, Any]], retry_failed: bool) -> None:
         old = next((line for line in lines if line["kind"] == "plan" and line["scene"] == self.scene), None)
         if old is None:
             return
         changes = _differences(old["plan"], self.plan_record["plan"])
-        changes += _differences(
-            {k: v for k, v in old.items() if k not in ("plan", "libraries")},
-            {k: v for k, v in self.plan_record.items() if k not in ("plan", "libraries")},
-        )
-        libraries = _differences(old.get("libraries", {}), self.plan_record.get("libraries", {}))
         if changes:
             raise InputError(
                 f"--out {self.out} already holds scene {self.scene!r} from another request:\n"
                 + "\n".join(f"  - {change}" for change in changes)
                 + "\nRepeat the old request to go on with it, or name another folder."
             )
-        if libraries and not self.is_complete(lines):
+        versions = _differences(_versions(old), _versions(self.plan_record))
+        if versions and (retry_failed or not self.is_complete(lines)):
             raise InputError(
                 f"--out {self.out} was begun with other versions, and going on would mix them:\n"
-                + "\n".join(f"  - {change}" for change in libraries)
-                + "\nInstall those again to go on, or name another folder."
+                + "\n".join(f"  - {change}" for change in versions)
+                + "\nGo back to those to go on with it, or name another folder."
             )
 
+    def _check_same_exporter(self, lines: list[dict[str, Any]]) -> None:
+        mine = self.plan_record["plan"]["exporter"]
+        for line in lines:
+            if line["kind"] == "plan" and line["plan"]["exporter"] != mine:
+                raise InputError(
+                    f"--out {self.out} is stored with exporter {line['plan']['exporter']!r} (scene {line['scene']!r}), "
+                    f"not {mine!r}; use the same exporter, or name another folder"
+                )
+
     def is_complete(self, lines: list[dict[str, Any]]) -> bool:
-        """Whether every shard of the scene is in the manifest."""
-        done = [line for line in lines if line["kind"] == "shard" and line["scene"] == self.scene]
+        """Whether every shard of the scene is in the manifest and on the disk."""
+        done = [line for line in self._own(lines, "shard") if self._is_there(line)]
         samples = sum(line["samples"] for line in done)
         return bool(samples == self.plan_record["plan"]["count"])
+
+    def _is_there(self, shard: dict[str, Any]) -> bool:
+        try:
+            return bool((self.out / shard["file"]).stat().st_size == shard["bytes"])
+        except OSError:
+            return False
 
     # --- while it is written ---------------------------------------------------------------------------------------
 
@@ -142,7 +159,7 @@ class DatasetFolder:
         if not any(line["kind"] == "plan" and line["scene"] == self.scene for line in lines):
             lines.append(self.plan_record)
         # What the manifest names but the disk does not have is to be made again.
-        lines = self._without_shards(lines, lambda line: not (self.out / line["file"]).exists())
+        lines = self._without_shards(lines, lambda line: not self._is_there(line))
         self._write_manifest(lines)
 
     def forget_failed(self) -> None:
@@ -181,23 +198,32 @@ class DatasetFolder:
         failed = {failure.index for failure in failures}
         present = [index for index in shard.indices if index not in failed]
         hidden, final = self.spool / "shard.tmp", self.out / name
-        with _storage_errors(self.out):
-            rows = self.exporter.write_shard((self.spooled(i).read_bytes() for i in present), hidden)
+        with _storage_errors(self.out), _removed_on_error(hidden):
+            rows = self.exporter.write_shard((read_row(self.spooled(i)) for i in present), hidden)
             digest, size = _digest(hidden)
             final.parent.mkdir(parents=True, exist_ok=True)
             os.replace(hidden, final)
             _sync_folder(final.parent)
             where = {"scene": self.scene, "split": shard.split, "shard": shard.number}
             lines = [{"kind": "failure"} | where | failure.to_record() for failure in failures]
-            entry = {"file": name, "samples": len(shard.indices), "rows": rows, "bytes": size, "sha256": digest}
+            entry = {"file": name, "samples": len(shard.members), "rows": rows, "bytes": size, "sha256": digest}
             lines.append({"kind": "shard"} | where | entry)
-            with (self.out / "manifest.jsonl").open("ab") as manifest:
-                manifest.write("".join(_line(line) for line in lines).encode())
-                manifest.flush()
-                os.fsync(manifest.fileno())
+            self._append(lines)
             self._write_index()
         for index in shard.indices:
             self.spooled(index).unlink(missing_ok=True)
+
+    def _append(self, lines: list[dict[str, Any]]) -> None:
+        path = self.out / "manifest.jsonl"
+        size = path.stat().st_size
+        try:
+            with path.open("ab") as manifest:
+                manifest.write("".join(map(_line, lines)).encode())
+                manifest.flush()
+                os.fsync(manifest.fileno())
+        except OSError:
+            os.truncate(path, size)
+            raise
 
     def finish(self) -> None:
         """Put the manifest in order and remove the spool: the same bytes, however often the run was disturbed."""
@@ -242,12 +268,22 @@ class DatasetFolder:
         if path.exists() and path.read_bytes() == data:
             return
         hidden = self.out / HIDDEN / f"{path.name}.tmp"
-        with hidden.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(hidden, path)
+        with _removed_on_error(hidden):
+            with hidden.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(hidden, path)
         _sync_folder(path.parent)
+
+
+def _versions(record: dict[str, Any]) -> dict[str, Any]:
+    """What a plan record says of code: scene version, source, physreel and libraries, flat."""
+    plain = {name: record.get(name) for name in ("scene_version", "source", "physreel")}
+    if plain["source"] is not None:
+        plain["source"] = plain["source"][:12]
+    libraries: dict[str, Any] = record.get("libraries", {})
+    return plain | libraries
 
 
 def _line(record: dict[str, Any]) -> str:
@@ -273,6 +309,15 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         for key in dict.fromkeys((*old, *new))
         if old.get(key) != new.get(key)
     ]
+
+
+@contextmanager
+def _removed_on_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

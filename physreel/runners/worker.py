@@ -11,11 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from physreel.errors import InputError, PhysreelError
 from physreel.pipeline import Pipeline
+from physreel.runners.spool import write_row
 
-SINGLE_THREADED = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+SINGLE_THREADED = dict.fromkeys(_THREADS, "1")
 """Workers are many and each has one thread; sums that depend on the number of threads would depend on the machine."""
 
 
@@ -41,6 +42,23 @@ def _pipeline(job: bytes) -> Pipeline:
 
     plan, scene = cloudpickle.loads(job)
     return Pipeline(plan, scene=scene)
+
+
+def prepare(job: bytes) -> None:
+    """Import and build what all samples of a job need.
+
+    Raises:
+        InputError: it worked in the parent but does not here; the message says what could not be found.
+    """
+    try:
+        _pipeline(job)
+    except PhysreelError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"a worker process cannot load what the run needs: {type(error).__name__}: {error}; put your classes "
+            "into a module or file that can be imported, or use --workers 0"
+        ) from None
 
 
 def make(job: bytes, index: int, spooled: str) -> dict[str, Any] | None:
@@ -71,12 +89,9 @@ def make_with(pipeline: Pipeline, index: int, spooled: str) -> dict[str, Any] | 
             "traceback": "".join(traceback.format_exception(error)),
             "spec": _spec_json(pipeline, index),
         }
-    hidden = Path(f"{spooled}.tmp")
     try:
-        hidden.write_bytes(encoded)
-        hidden.replace(spooled)
+        write_row(Path(spooled), encoded)
     except OSError as error:
-        hidden.unlink(missing_ok=True)
         return {"storage": error.errno, "message": error.strerror or str(error)}
     return None
 
