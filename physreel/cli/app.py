@@ -1,0 +1,262 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from physreel.cli.errors import guarded, say
+
+app = typer.Typer(
+    help="Make training clips whose physics is known: simulated, filmed, recorded, labelled, stored.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+SceneArgument = Annotated[str, typer.Argument(help="A scene's name, module:Class or path/to/file.py:Class.")]
+Size = Annotated[str | None, typer.Option("--size", metavar="WxH", help="Pixels, such as 320x240.")]
+Fps = Annotated[int | None, typer.Option("--fps", help="Frames per second.")]
+Duration = Annotated[float | None, typer.Option("--duration", help="Seconds a clip lasts.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A parameter of the scene: 0.7, 0.5..1.5 or wood|marble; may be given several times.",
+    ),
+]
+Simulator = Annotated[str | None, typer.Option("--simulator", help="By default the first that can run the scene.")]
+VideoRenderer = Annotated[str, typer.Option("--video-renderer", help="What makes the pictures.")]
+AudioRenderer = Annotated[str, typer.Option("--audio-renderer", help="What makes the sound.")]
+NoAudio = Annotated[bool, typer.Option("--no-audio", help="Record no sound.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the data set, 0 or more.")]
+
+
+@app.callback()
+def options(
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where an error was raised (also PHYSREEL_TRACEBACK=1).")
+    ] = False,
+) -> None:
+    """Make training clips whose physics is known: simulated, filmed, recorded, labelled, stored."""
+    if traceback:
+        os.environ["PHYSREEL_TRACEBACK"] = "1"
+
+
+@app.command()
+def generate(
+    scene: SceneArgument,
+    count: Annotated[int, typer.Option("-n", "--count", help="How many clips.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the data set: new, empty, or this same data set.")],
+    seed: Seed = 0,
+    size: Size = None,
+    fps: Fps = None,
+    duration: Duration = None,
+    passes: Annotated[
+        str, typer.Option("--passes", help="Of rgb, depth, segmentation, normals, flow, with commas; or all.")
+    ] = "rgb",
+    settings: Settings = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes; by default one a core; 0 works in this one.")
+    ] = None,
+    simulator: Simulator = None,
+    video_renderer: VideoRenderer = "raytrace",
+    audio_renderer: AudioRenderer = "modal",
+    no_audio: NoAudio = False,
+    exporter: Annotated[str, typer.Option("--exporter", help="How it is stored.")] = "parquet",
+    split: Annotated[
+        str | None,
+        typer.Option("--split", metavar="NAME=SHARE,…", help="Such as train=0.9,test=0.1; by default all is train."),
+    ] = None,
+    shard_size: Annotated[int, typer.Option("--shard-size", help="Clips in a shard.")] = 64,
+    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds that one clip may take.")] = None,
+    memory_limit: Annotated[
+        str | None, typer.Option("--memory-limit", metavar="SIZE", help="Of each worker, such as 4G.")
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try clips that failed once more.")] = False,
+    progress: Annotated[
+        bool | None, typer.Option("--progress/--no-progress", help="A bar; by default where stderr is a terminal.")
+    ] = None,
+) -> None:
+    """Write a data set. Stop it when you like: the same command goes on where it was."""
+
+    def command() -> int:
+        from physreel.cli import arguments
+        from physreel.cli.generate import generate as run_it
+
+        reader = arguments.Reader()
+        request = arguments.request(
+            reader,
+            size=size,
+            fps=fps,
+            duration=duration,
+            settings=settings,
+            simulator=simulator,
+            video_renderer=video_renderer,
+            audio_renderer=audio_renderer,
+            no_audio=no_audio,
+        )
+        request |= {"count": count, "seed": seed, "passes": passes, "exporter": exporter, "shard_size": shard_size}
+        request |= {"splits": reader.splits(split)}
+        memory = reader.bytes(memory_limit)
+        reader.check_run_options(workers=workers, timeout=timeout, memory=memory)
+        run_options = {"workers": workers, "timeout_s": timeout, "memory_limit_bytes": memory}
+        run_options |= {"retry_failed": retry_failed}
+        request["problems"] = reader.problems
+        return run_it(scene, out, request, run_options, show_bar=progress)
+
+    raise SystemExit(guarded(command, interrupted="What is finished is kept; the same command goes on from there."))
+
+
+@app.command("list")
+def list_names(
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="scenes, simulators, video-renderers, audio-renderers or exporters; by default all."),
+    ] = None,
+) -> None:
+    """List what can be asked for by name."""
+
+    def command() -> None:
+        from physreel.cli.show import list_all
+
+        list_all(kind)
+
+    guarded(command)
+
+
+@app.command()
+def describe(
+    name: Annotated[str, typer.Argument(help="A scene, simulator, renderer or exporter, by name or reference.")],
+) -> None:
+    """Tell a scene's parameters and outcome, or what a plug-in says of itself."""
+
+    def command() -> None:
+        from physreel.cli.show import describe as describe_it
+
+        describe_it(name)
+
+    guarded(command)
+
+
+@app.command()
+def preview(
+    scene: Annotated[str, typer.Argument(help="A scene as for generate, or a file of a spec: world.json.")],
+    seed: Seed = 0,
+    index: Annotated[int, typer.Option("--index", help="Which sample of the data set with that seed.")] = 0,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the files: new, empty or of an earlier preview.")
+    ] = Path("out/preview"),
+    size: Size = None,
+    fps: Fps = None,
+    duration: Duration = None,
+    settings: Settings = None,
+    simulator: Simulator = None,
+    video_renderer: VideoRenderer = "raytrace",
+    audio_renderer: AudioRenderer = "modal",
+    no_audio: NoAudio = False,
+) -> None:
+    """Make one clip to look at: mp4, contact sheet, sound, and its labels as JSON."""
+
+    def command() -> None:
+        from physreel.cli import arguments
+        from physreel.cli.clips import preview as preview_it
+
+        reader = arguments.Reader()
+        request = arguments.request(
+            reader,
+            size=size,
+            fps=fps,
+            duration=duration,
+            settings=settings,
+            simulator=simulator,
+            video_renderer=video_renderer,
+            audio_renderer=audio_renderer,
+            no_audio=no_audio,
+        )
+        request["problems"] = reader.problems
+        preview_it(scene, out, request, seed=seed, index=index)
+
+    guarded(command)
+
+
+@app.command()
+def unpack(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a data set.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the files: new, empty or of an earlier unpack.")],
+    limit: Annotated[int | None, typer.Option("--limit", help="At most so many clips.")] = None,
+) -> None:
+    """Write a data set's clips as files: mp4, FLAC, a contact sheet, and labels.jsonl."""
+
+    def command() -> None:
+        from physreel.cli.clips import unpack as unpack_it
+
+        unpack_it(dataset, out, limit)
+
+    guarded(command, interrupted="Some files are missing; the same command writes them all.")
+
+
+@app.command()
+def info(dataset: Annotated[Path, typer.Argument(help="Folder of a data set.")]) -> None:
+    """Tell what a data set holds: scenes, splits, rows, bytes, plan, failures, columns, outcomes."""
+
+    def command() -> None:
+        from physreel.cli.show import info as info_it
+
+        info_it(dataset)
+
+    guarded(command)
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="A scene, simulator, renderer or exporter, by name or reference.")],
+) -> None:
+    """Put a plug-in through the checks that our own go through."""
+
+    def command() -> None:
+        from physreel.cli.show import find_kind
+        from physreel.testing import run_checks
+
+        kind = find_kind(name)
+        passed = run_checks(kind, name)
+        for line in passed:
+            print(f"  {line}")
+        print(f"{name} ({kind.removesuffix('s').replace('_', ' ')}): all {len(passed)} checks hold")
+
+    guarded(command)
+
+
+@app.command()
+def version() -> None:
+    """Tell the versions of physreel, Python and the libraries that stored bytes depend on."""
+
+    def command() -> None:
+        import platform
+
+        from physreel.pipeline import library_versions, physreel_version
+
+        print(f"physreel {physreel_version()}, Python {platform.python_version()}")
+        print(", ".join(f"{name} {number}" for name, number in library_versions().items()))
+
+    guarded(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; ends the process with the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # It belongs to every command, so it may stand anywhere.
+    if "--traceback" in given:
+        given = ["--traceback", *(word for word in given if word != "--traceback")]
+    try:
+        app(args=given, prog_name="physreel")
+    except KeyboardInterrupt:
+        say("stopped")
+        raise SystemExit(130) from None

@@ -1,0 +1,134 @@
+"""From the text of options to the arguments of a request; what cannot be read is collected, not raised."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+SAID = {
+    "count": "-n",
+    "seed": "--seed",
+    "index": "--index",
+    "width": "--size (width)",
+    "height": "--size (height)",
+    "fps": "--fps",
+    "duration_s": "--duration",
+    "passes": "--passes",
+    "parameters": "--set",
+    "simulator": "--simulator",
+    "video_renderer": "--video-renderer",
+    "audio_renderer": "--audio-renderer",
+    "exporter": "--exporter",
+    "splits": "--split",
+    "shard_size": "--shard-size",
+    "scene": "SCENE",
+}
+"""How the command line calls the arguments of a request."""
+
+
+class Reader:
+    """Reads the text of options and keeps what is wrong with it."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def size(self, text: str | None) -> dict[str, int]:
+        """``320x240`` as width and height."""
+        if text is None:
+            return {}
+        match = re.fullmatch(r"\s*(-?\d+)\s*[xX×]\s*(-?\d+)\s*", text)
+        if match is None:
+            self.problems.append(f"--size: expected WIDTHxHEIGHT such as 320x240, got {text!r}")
+            return {}
+        return {"width": int(match[1]), "height": int(match[2])}
+
+    def settings(self, texts: Iterable[str]) -> dict[str, str]:
+        """``name=value`` of each, name → value."""
+        found: dict[str, str] = {}
+        for text in texts:
+            name, equals, value = (part.strip() for part in text.partition("="))
+            if not (name and equals and value):
+                self.problems.append(f"--set: expected name=value such as drop_height_m=0.5..1.5, got {text!r}")
+            elif name in found:
+                self.problems.append(f"--set: {name} is given twice ({found[name]} and {value}); give it once")
+            else:
+                found[name] = value
+        return found
+
+    def splits(self, text: str | None) -> dict[str, float] | None:
+        """``train=0.9,test=0.1`` as name → share."""
+        if text is None:
+            return None
+        found: dict[str, float] = {}
+        for part in text.split(","):
+            name, _, share = (piece.strip() for piece in part.partition("="))
+            try:
+                number = float(share)
+            except ValueError:
+                number = float("nan")
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or not 0.0 < number <= 1.0 or name in found:
+                self.problems.append(
+                    f"--split: expected names with shares that add up to 1, such as train=0.9,test=0.1, got {part!r}"
+                )
+                return None
+            found[name] = number
+        total = sum(found.values())
+        if abs(total - 1.0) > 1e-9:
+            self.problems.append(f"--split: the shares must add up to 1, and {text} make {total:g}")
+            return None
+        return found
+
+    def bytes(self, text: str | None) -> int | None:
+        """``4G``, ``800M`` or a plain number of bytes."""
+        if text is None:
+            return None
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*", text)
+        if match is None:
+            self.problems.append(f"--memory-limit: expected a size such as 4G or 800M, got {text!r}")
+            return None
+        return int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
+
+    def check_run_options(self, *, workers: int | None, timeout: float | None, memory: int | None) -> None:
+        """Numbers that the runner would refuse, told together with all else."""
+        if workers is not None and not 0 <= workers <= 1024:
+            self.problems.append(f"--workers: must be 0 (this process) to 1024, got {workers}")
+        if timeout is not None and not 0.0 < timeout < 1e7:
+            self.problems.append(f"--timeout: must be a number of seconds above 0, got {timeout:g}")
+        if memory is not None and memory < 1 << 28:
+            self.problems.append(f"--memory-limit: must be at least 256M, got {memory} bytes")
+
+
+def request(reader: Reader, **options: Any) -> dict[str, Any]:
+    """Keyword arguments of ``make_plan`` from the options that generate and preview share."""
+    return {
+        **reader.size(options["size"]),
+        "fps": options["fps"],
+        "duration_s": options["duration"],
+        "parameters": reader.settings(options["settings"] or ()),
+        "simulator": options["simulator"],
+        "video_renderer": options["video_renderer"],
+        "audio_renderer": options["audio_renderer"],
+        "audio": not options["no_audio"],
+        "said": SAID,
+    }
+
+
+def folder_problem(out: Path, mark: str) -> str | None:
+    """Why a folder for loose files cannot be written to: it may be new, empty, or hold ``mark`` from last time."""
+    if out.exists() and not out.is_dir():
+        return f"--out {out} is a file; name a folder"
+    if out.is_dir():
+        if any(out.iterdir()) and not (out / mark).exists():
+            return f"--out {out} is not empty and was not written by this command; name a new or empty folder"
+        return None if _writable(out) else f"--out {out} is not writable; name another folder"
+    parent = next(parent for parent in out.absolute().parents if parent.exists())
+    if not (parent.is_dir() and _writable(parent)):
+        return f"--out {out} cannot be made: {parent} is not a folder you may write to"
+    return None
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
