@@ -40,7 +40,7 @@ TURN = tuple(float(q) for q in axis_angle_to_wxyz((1.0, 2.0, -0.5), 0.9))
 CAMERA = Camera(
     width=150,
     height=101,
-    fov_y_deg=38.0,
+    fov_y_deg=27.0,
     keyframes=(CameraKeyframe(position_m=(0.3, -1.6, 0.9), look_at_m=(0, 0, 0.2)),),
 )
 MOVING = Camera(
@@ -194,7 +194,7 @@ def test_segmentation_is_the_projected_shape(kind: str) -> None:
     spec = world(body)
     seen = RaytraceRenderer().render(spec, still(spec), CAMERA, ("segmentation",)).segmentation[0] == 1
     expected = projected_mask(body, CAMERA)
-    assert expected.sum() > 300
+    assert expected.sum() > 400
     wrong = seen != expected
     assert wrong.sum() <= 0.005 * expected.sum()
     # What differs lies on the outline: beside a pixel of the other kind.
@@ -244,7 +244,7 @@ def test_flow_leads_to_where_the_surface_point_goes(camera: Camera) -> None:
         pose = camera.camera_to_world((frame + 1) / spec.fps)
         for i in range(len(spec.bodies)):
             mask = view.segmentation[frame] == i + 1
-            assert mask.sum() > 30
+            assert mask.sum() > 10
             point = eye + view.depth[frame][mask][:, None] * ray[mask]
             local = (point - poses[frame, i, :3]) @ wxyz_to_matrix(poses[frame, i, 3:])
             later = local @ wxyz_to_matrix(poses[frame + 1, i, 3:]).T + poses[frame + 1, i, :3]
@@ -286,10 +286,10 @@ def test_a_mesh_looks_like_the_primitive_it_copies(kind: str, limit_m: float) ->
     assert np.median(turned) < (0.1 if kind == "box" else 2.0)
     # The mesh's shadow lies where the primitive's does.
     floor_only = same & (solid.segmentation == 1)
-    difference = np.abs(solid.rgb.astype(int) - triangles.rgb.astype(int)).max(-1)
-    dark = solid.rgb[..., 0] < 0.8 * np.median(solid.rgb[..., 0][floor_only])
-    assert (dark & floor_only).sum() > 200
-    assert (difference[floor_only & dark] > 25).mean() < 0.06
+    level = 0.8 * np.median(solid.rgb[..., 0][floor_only])
+    dark, dark_too = (view.rgb[..., 0][floor_only] < level for view in views)
+    assert dark.sum() > 100
+    assert (dark & dark_too).sum() > 0.93 * (dark | dark_too).sum()
 
 
 def test_a_mesh_in_front_hides_and_one_behind_is_hidden() -> None:

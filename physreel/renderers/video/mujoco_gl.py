@@ -103,7 +103,7 @@ class MujocoGLRenderer(VideoRenderer):
             camera=camera.name,
             intrinsics=camera.intrinsics(),
             camera_to_world=views,
-            **{name: np.stack(pictures) for name, pictures in made.items()},  # type: ignore[arg-type]
+            **{name: np.stack(pictures) for name, pictures in made.items()},
         )
 
 
@@ -114,8 +114,7 @@ def _import_mujoco() -> Any:
         found = [backend for backend in ((asked,) if asked else ("egl", "osmesa")) if _loads(backend)]
         if not found:
             raise MissingDependencyError(
-                f"mujoco_gl needs {'EGL or OSMesa' if not asked else asked}, and its library cannot be loaded here; "
-                + _REMEDY
+                f"mujoco_gl needs {asked or 'EGL or OSMesa'}, and its library cannot be loaded here; " + _REMEDY
             )
         os.environ["MUJOCO_GL"] = found[0]
     import mujoco

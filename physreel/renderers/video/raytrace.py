@@ -1,8 +1,8 @@
 """The default renderer: a ray tracer for solids in closed form, triangle meshes by Embree. No GPU, no GL, no window.
 
 See docs/rendering.md for how it works and what it costs. Stages: ``trace_packing`` (the spec as arrays),
-``trace_primary`` (what is seen, shadows, openness), ``trace_shading`` (light, mirrors, glass), ``trace_finish``
-(edges, tone, passes); ``trace_meshes`` for triangles.
+``trace_primary`` (what is seen, ``trace_shadows``, openness), ``trace_shading`` (light), ``trace_secondary`` (mirrors,
+glass), ``trace_finish`` (edges, tone, passes); ``trace_meshes`` for triangles, ``trace_reuse`` for what stays.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class _Film:
             camera=self.camera.name,
             intrinsics=self.intrinsics,
             camera_to_world=self.views[: self.frames],
-            **{name: made[name] for name in self.wanted},  # type: ignore[arg-type]
+            **{name: made[name] for name in self.wanted},
         )
 
     def _frame(self, frame: int, made: dict[str, NDArray[Any]]) -> None:
@@ -227,7 +227,7 @@ class _Film:
     def _shade(
         self, prims: Floats, bodies: Floats, row: Floats, rgb: NDArray[np.uint8], todo: NDArray[np.int64]
     ) -> None:
-        from physreel.renderers.video import trace_finish, trace_shading
+        from physreel.renderers.video import trace_finish, trace_secondary, trace_shading
 
         scene = self.scene
         if self.meshes is not None:
@@ -250,7 +250,7 @@ class _Film:
             mesh_time, mesh_surface, mesh_normal = self.meshes.nearest(
                 self.requests[:asked, 0:3], self.requests[:asked, 3:6]
             )
-        trace_shading.resolve(
+        trace_secondary.resolve(
             prims, scene.kinds, scene.planes, bodies, scene.spans, scene.looks, scene.lights, scene.sky,
             self.tables.lattice, row, self.owners, self.requests, asked, mesh_time, mesh_surface, mesh_normal,
             self.surface, self.color,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from physreel.renderers.video.trace_jit import kernel
 from physreel.renderers.video.trace_packets import (
     FAR_AWAY,
     LANES,
@@ -19,7 +19,6 @@ from physreel.renderers.video.trace_packets import (
     rays_from_point,
 )
 
-_jit = njit(cache=True, error_model="numpy", nogil=True)
 TONE_STEPS = 16384
 _TONE_TOP = 4.0
 
@@ -36,12 +35,12 @@ def tone_table() -> NDArray[np.uint8]:
     return np.clip(np.round(255.0 * srgb), 0, 255).astype(np.uint8)
 
 
-@_jit
+@kernel
 def _index(x, y, tiles_x):  # type: ignore[no-untyped-def]
     return ((y >> 3) * tiles_x + (x >> 3)) * LANES + (y & 7) * 8 + (x & 7)
 
 
-@_jit
+@kernel
 def find_edges(surface, todo, tiles_x, edges):  # type: ignore[no-untyped-def]
     """Mark (H, W) pixels of the tiles in ``todo`` that a border between two surfaces may cross."""
     height, width = edges.shape
@@ -58,12 +57,12 @@ def find_edges(surface, todo, tiles_x, edges):  # type: ignore[no-untyped-def]
                 )
 
 
-@_jit
+@kernel
 def _byte(table, value):  # type: ignore[no-untyped-def]
     return table[int(min(max(value, 0.0), 4.0) * 4096.0 + 0.5)]
 
 
-@_jit
+@kernel
 def _near_prims(surface, edges, count, tile, tiles_x, near):  # type: ignore[no-untyped-def]
     # The primitives seen in the 10 × 10 pixels about a tile, into ``near``; how many.
     height, width = edges.shape
@@ -84,7 +83,7 @@ def _near_prims(surface, edges, count, tile, tiles_x, near):  # type: ignore[no-
     return found
 
 
-@_jit
+@kernel
 def _source(surface, x, y, u, v, seen, tiles_x, width, height):  # type: ignore[no-untyped-def]
     # The pixel of the 3 × 3 about (x, y) nearest to (u, v) that shows the surface ``seen``, or at least its primitive.
     at = _index(x, y, tiles_x)
@@ -100,7 +99,7 @@ def _source(surface, x, y, u, v, seen, tiles_x, width, height):  # type: ignore[
     return at
 
 
-@_jit
+@kernel
 def finish(  # type: ignore[no-untyped-def]
     b, prims, kinds, planes, camera, todo, tiles_x, surface, color, edges, table, offsets, mesh_of, mesh_time,
     mesh_surface, near, rgb,
@@ -174,13 +173,13 @@ def finish(  # type: ignore[no-untyped-def]
             waiting = 0
 
 
-@_jit
+@kernel
 def passes(  # type: ignore[no-untyped-def]
     owners, todo, tiles_x, size, time, surface, normals, camera, carry, depth, segmentation, normal_map, flow
 ):
     """Depth, segmentation, normals and flow of the tiles in ``todo``; an empty array is a pass not asked for.
 
-    Args:
+    What is handed over (see trace_packing for the scene's arrays):
         owners: (P + meshes,) body of each primitive, then of each mesh.
         size: width and height.
         carry: (B, 12) for each body the map of a world point on it now to camera coordinates one frame later.

@@ -1,4 +1,4 @@
-"""Triangle meshes by Embree: one tree a mesh, built once; rays move into the mesh's frame, not triangles into the world.
+"""Triangle meshes by Embree: one tree a mesh, built once; rays move into its frame, not triangles into the world.
 
 Only rays that can meet a mesh's box are handed over. A surface number is 256 · (first number + mesh) + the number
 (modulo 251) of the triangle's patch: triangles joined by edges that bend less than 25°, so that sharp edges inside a
@@ -161,9 +161,9 @@ class MeshTracer:
     def edge_samples(
         self, edges: NDArray[np.uint8], offsets: Floats, row: Floats, tiles_x: int, surface: Ints
     ) -> tuple[Ints, Floats, Ints]:
-        """For edge pixels beside a mesh: their row (H, W) or -1, and what each of S samples meets, (E, S) and (E, S)."""
+        """For edge pixels beside a mesh: their row (H, W) or -1, and what each of S samples meets: two of (E, S)."""
         height, width = edges.shape
-        y, x = np.mgrid[0:height, 0:width]
+        y, x = np.indices((height, width))
         mesh = np.pad(surface[_tile_index(x, y, tiles_x)] >= 256 * self.first_number, 1)
         beside = np.zeros((height, width), np.bool_)
         for j in range(3):
@@ -229,10 +229,10 @@ def _patches(faces: Ints, normals: Floats) -> Ints:
 
 
 def _tile_index(x: Ints, y: Ints, tiles_x: int) -> Ints:
-    return ((y >> 3) * tiles_x + (x >> 3)) * 64 + (y & 7) * 8 + (x & 7)
+    return np.asarray(((y >> 3) * tiles_x + (x >> 3)) * 64 + (y & 7) * 8 + (x & 7))
 
 
-def _camera_rays(row: Floats, x: Floats, y: Floats) -> Floats:
+def _camera_rays(row: Floats, x: NDArray[Any], y: NDArray[Any]) -> Floats:
     """(N, 3) world directions through picture points, of length 1 along the optical axis."""
     inv = 1.0 / row[0]
     view = np.stack([(x - row[1]) * inv, (y - row[2]) * inv, np.ones(len(x))], 1)

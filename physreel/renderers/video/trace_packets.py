@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from physreel.renderers.video.trace_jit import kernel
 
 LANES = 64
 PLANE, SPHERE, ELLIPSOID, BOX, CYLINDER, CAPSULE, CONE, HULL = range(8)
@@ -38,10 +38,8 @@ FAR_AWAY = 1e30
 # Added to direction components, so that 1 / 0 cannot arise; far below the rounding of any direction that is not 0.
 _TINY = 1e-200
 
-_jit = njit(cache=True, error_model="numpy", nogil=True)
 
-
-@_jit
+@kernel
 def rays_from_point(b, prim, ox, oy, oz):  # type: ignore[no-untyped-def]
     """Camera rays (rows R) from one world point into the frame of a primitive (its packed row)."""
     x, y, z = ox - prim[0], oy - prim[1], oz - prim[2]
@@ -58,7 +56,7 @@ def rays_from_point(b, prim, ox, oy, oz):  # type: ignore[no-untyped-def]
         b[DZ + i] = r6 * dx + r7 * dy + r8 * dz + _TINY
 
 
-@_jit
+@kernel
 def points_to_local(b, prim, height):  # type: ignore[no-untyped-def]
     """Points P + height · N into the frame of a primitive (rows O)."""
     cx, cy, cz = prim[0], prim[1], prim[2]
@@ -73,7 +71,7 @@ def points_to_local(b, prim, height):  # type: ignore[no-untyped-def]
         b[OZ + i] = r6 * x + r7 * y + r8 * z
 
 
-@_jit
+@kernel
 def shadow_rays(b, prim, light, u, v, height):  # type: ignore[no-untyped-def]
     """Rays from P + height · N to points of a light (see trace_packing: lights) into a primitive's frame.
 
@@ -96,7 +94,7 @@ def shadow_rays(b, prim, light, u, v, height):  # type: ignore[no-untyped-def]
         b[DZ + i] = r6 * x + r7 * y + r8 * z + _TINY
 
 
-@_jit
+@kernel
 def _round(b, ex, ey, ez):  # type: ignore[no-untyped-def]
     # Sphere and ellipsoid: a unit ball once lengths are divided by the half axes. The distance of the line from the
     # centre is taken at its nearest point, which keeps the digits that b² - ac would lose.
@@ -114,7 +112,7 @@ def _round(b, ex, ey, ez):  # type: ignore[no-untyped-def]
         b[FACE + i] = 0.0
 
 
-@_jit
+@kernel
 def _box(b, ex, ey, ez):  # type: ignore[no-untyped-def]
     # Faces: 0 -x, 1 +x, 2 -y, 3 +y, 4 -z, 5 +z.
     for i in range(LANES):
@@ -137,7 +135,7 @@ def _box(b, ex, ey, ez):  # type: ignore[no-untyped-def]
         b[FACE + i] = face
 
 
-@_jit
+@kernel
 def _cylinder(b, r, hz):  # type: ignore[no-untyped-def]
     # Faces: 0 side, 1 +z, 2 -z.
     for i in range(LANES):
@@ -163,7 +161,7 @@ def _cylinder(b, r, hz):  # type: ignore[no-untyped-def]
         b[FACE + i] = face
 
 
-@_jit
+@kernel
 def _capsule(b, r, hl):  # type: ignore[no-untyped-def]
     # The hull of two balls: the interval is from the first entry to the last exit of tube and balls.
     for i in range(LANES):
@@ -197,7 +195,7 @@ def _capsule(b, r, hl):  # type: ignore[no-untyped-def]
         b[FACE + i] = 0.0
 
 
-@_jit
+@kernel
 def _cone(b, r, hz):  # type: ignore[no-untyped-def]
     # Faces: 0 side, 1 base. The side is the lower half of x² + y² = k² (z - hz)².
     k2 = (r / (2.0 * hz)) ** 2
@@ -233,7 +231,7 @@ def _cone(b, r, hz):  # type: ignore[no-untyped-def]
         b[FACE + i] = face
 
 
-@_jit
+@kernel
 def _hull(b, planes, start, count):  # type: ignore[no-untyped-def]
     for i in range(LANES):
         b[NEAR + i] = -FAR_AWAY
@@ -257,7 +255,7 @@ def _hull(b, planes, start, count):  # type: ignore[no-untyped-def]
         b[FAR + i] = far if near <= far else -FAR_AWAY
 
 
-@_jit
+@kernel
 def _plane(b):  # type: ignore[no-untyped-def]
     for i in range(LANES):
         t = -b[OZ + i] / b[DZ + i]
@@ -267,7 +265,7 @@ def _plane(b):  # type: ignore[no-untyped-def]
         b[FACE + i] = 0.0
 
 
-@_jit
+@kernel
 def intervals(b, kind, prim, planes, start, count):  # type: ignore[no-untyped-def]
     """Rows NEAR, FAR, FACE from rows O and D for one primitive."""
     ex, ey, ez = prim[12], prim[13], prim[14]
@@ -275,7 +273,7 @@ def intervals(b, kind, prim, planes, start, count):  # type: ignore[no-untyped-d
         _plane(b)
     elif kind == BOX:
         _box(b, ex, ey, ez)
-    elif kind == SPHERE or kind == ELLIPSOID:
+    elif kind in (SPHERE, ELLIPSOID):
         _round(b, ex, ey, ez)
     elif kind == CYLINDER:
         _cylinder(b, ex, ez)
@@ -287,7 +285,7 @@ def intervals(b, kind, prim, planes, start, count):  # type: ignore[no-untyped-d
         _hull(b, planes, start, count)
 
 
-@_jit
+@kernel
 def keep_nearest(b, number):  # type: ignore[no-untyped-def]
     """Rows TIME and SURFACE take this primitive where it is entered in front of what is there."""
     base = 256.0 * number
@@ -298,7 +296,7 @@ def keep_nearest(b, number):  # type: ignore[no-untyped-def]
         b[TIME + i] = near if closer else time
 
 
-@_jit
+@kernel
 def block_light(b, number, end):  # type: ignore[no-untyped-def]
     """Row VISIBLE becomes 0 where the primitive stands between the point and the light; how many lanes it shades.
 
@@ -314,7 +312,7 @@ def block_light(b, number, end):  # type: ignore[no-untyped-def]
     return shaded
 
 
-@_jit
+@kernel
 def distances(b, kind, prim, planes, start, count, row):  # type: ignore[no-untyped-def]
     """Row ``row`` becomes the least of itself and the (near) distance of the points in rows O from a primitive."""
     ex, ey, ez = prim[12], prim[13], prim[14]
@@ -326,7 +324,7 @@ def distances(b, kind, prim, planes, start, count, row):  # type: ignore[no-unty
             x, y, z = abs(b[OX + i]) - ex, abs(b[OY + i]) - ey, abs(b[OZ + i]) - ez
             x, y, z = (x if x > 0.0 else 0.0), (y if y > 0.0 else 0.0), (z if z > 0.0 else 0.0)
             b[NEAR + i] = math.sqrt(x * x + y * y + z * z)
-    elif kind == SPHERE or kind == ELLIPSOID:
+    elif kind in (SPHERE, ELLIPSOID):
         # First order for an ellipsoid: |p/e| (|p/e| - 1) / |p/e²|; exact for a ball.
         for i in range(LANES):
             x, y, z = b[OX + i] / ex, b[OY + i] / ey, b[OZ + i] / ez

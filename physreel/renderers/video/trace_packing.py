@@ -8,7 +8,7 @@ Arrays (P primitives, B bodies, Q hull planes, L lights); world frame, metres:
     planes (Q, 4) outward normal and offset in the primitive's frame
     bodies (B, 16) position 0:3, rotation world-to-body 3:12, centre 12:15 and radius 15 of a ball round all primitives
     spans  (B, 2) first primitive and one past the last; none for a triangle mesh
-    looks  (B, 16) colour 0:3, roughness, metallic, transmission, ior, texture kind (0 none), its colour 8:11, its scale,
+    looks  (B, 16) colour 0:3, roughness, metallic, transmission, ior, texture kind (0 none), its colour 8:11, scale,
            offset of its noise 12:15, 1 for planks 15
     lights (L, 8) 0 sun | 1 sphere, direction to it or position 1:4, irradiance or intensity 4:7, tangent of half its
            angle or radius 7
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.errors import UnsupportedError
 from physreel.geometry.hulls import hull_faces, hull_planes
 from physreel.geometry.rotations import wxyz_to_matrix
 from physreel.renderers.video import trace_packets as packets
@@ -30,12 +31,12 @@ from physreel.spec import (
     Compound,
     Cone,
     ConvexHull,
-    ConvexShape,
     Cylinder,
     Ellipsoid,
     Piece,
     Plane,
     SceneSpec,
+    Shape,
     Sphere,
     SunLight,
     TriangleMesh,
@@ -121,7 +122,7 @@ def pack_scene(spec: SceneSpec) -> PackedScene:
 
 
 def _add_piece(
-    shape: ConvexShape | Plane,
+    shape: Shape,
     piece: Piece | None,
     body: int,
     kinds: list[tuple[int, ...]],
@@ -131,7 +132,7 @@ def _add_piece(
 ) -> None:
     start = sum(len(p) for p in planes)
     count = 0
-    offset = np.zeros(3)
+    offset, vertices = np.zeros(3), np.zeros((1, 3))
     match shape:
         case Plane():
             kind, half = packets.PLANE, np.ones(3)
@@ -156,10 +157,12 @@ def _add_piece(
             faces[:, 3] -= faces[:, :3] @ offset
             planes.append(faces)
             count = len(faces)
+        case _:
+            raise UnsupportedError(f"raytrace cannot show a {shape.kind} as one piece")
     if kind == packets.PLANE:
         radius = _UNBOUNDED_M
     elif kind == packets.HULL:
-        radius = float(np.linalg.norm(hull_faces(shape)[0] - offset, axis=1).max())  # type: ignore[arg-type]
+        radius = float(np.linalg.norm(vertices - offset, axis=1).max())
     elif kind in (packets.BOX,):
         radius = float(np.linalg.norm(half))
     elif kind in (packets.CYLINDER, packets.CONE):

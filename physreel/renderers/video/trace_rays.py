@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from physreel.renderers.video.trace_jit import kernel, part
 from physreel.renderers.video.trace_packets import (
     BOX,
     CAPSULE,
@@ -18,13 +17,10 @@ from physreel.renderers.video.trace_packets import (
     SPHERE,
 )
 
-_jit = njit(cache=True, error_model="numpy", nogil=True)
-# A call with whole arrays as arguments costs as much as the work; these have one caller each and become part of it.
-_part = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 _TINY = 1e-200
 
 
-@_jit
+@kernel
 def _quadric(a, h, c):  # type: ignore[no-untyped-def]
     # The two roots of a t² + 2 h t + c, in order; (1e30, -1e30) if there are none.
     disc = h * h - a * c
@@ -35,7 +31,7 @@ def _quadric(a, h, c):  # type: ignore[no-untyped-def]
     return (t0, t1) if t0 < t1 else (t1, t0)
 
 
-@_jit
+@kernel
 def interval(prims, kinds, planes, number, wx, wy, wz, vx, vy, vz):  # type: ignore[no-untyped-def]
     """(near, far, near face, far face) of a world ray and a primitive; near > far if they do not meet.
 
@@ -83,7 +79,7 @@ def interval(prims, kinds, planes, number, wx, wy, wz, vx, vy, vz):  # type: ign
             if t1 < far:
                 far, face_out = t1, 2 * axis + 1 - up
         return near, far, face_in, face_out
-    if kind == SPHERE or kind == ELLIPSOID:
+    if kind in (SPHERE, ELLIPSOID):
         ox, oy, oz, dx, dy, dz = ox / ex, oy / ey, oz / ez, dx / ex, dy / ey, dz / ez
         dd = dx * dx + dy * dy + dz * dz
         near, far = _quadric(dd, ox * dx + oy * dy + oz * dz, ox * ox + oy * oy + oz * oz - 1.0)
@@ -144,7 +140,7 @@ def interval(prims, kinds, planes, number, wx, wy, wz, vx, vy, vz):  # type: ign
     return FAR_AWAY, -FAR_AWAY, 0, 0
 
 
-@_jit
+@kernel
 def normal(prims, kinds, planes, number, face, wx, wy, wz):  # type: ignore[no-untyped-def]
     """Outward unit normal (world) of a primitive's face at a world point on it."""
     kind, start = kinds[number, 0], kinds[number, 3]
@@ -156,7 +152,7 @@ def normal(prims, kinds, planes, number, face, wx, wy, wz):  # type: ignore[no-u
     )
     ex, ey, ez = prims[number, 12], prims[number, 13], prims[number, 14]
     nx, ny, nz = 0.0, 0.0, 1.0
-    if kind == SPHERE or kind == ELLIPSOID:
+    if kind in (SPHERE, ELLIPSOID):
         nx, ny, nz = lx / (ex * ex), ly / (ey * ey), lz / (ez * ez)
     elif kind == BOX:
         sign = 1.0 if face & 1 else -1.0
@@ -186,7 +182,7 @@ def normal(prims, kinds, planes, number, face, wx, wy, wz):  # type: ignore[no-u
     )
 
 
-@_part
+@part
 def _misses_ball(balls, n, at, x, y, z, dx, dy, dz, end):  # type: ignore[no-untyped-def]
     # Whether a unit ray up to its parameter ``end`` stays outside the ball: centre from column ``at``, radius in 15.
     cx, cy, cz, r = balls[n, at] - x, balls[n, at + 1] - y, balls[n, at + 2] - z, balls[n, 15]
@@ -194,7 +190,7 @@ def _misses_ball(balls, n, at, x, y, z, dx, dy, dz, end):  # type: ignore[no-unt
     return along < -r or along > end + r or cx * cx + cy * cy + cz * cz - along * along > r * r
 
 
-@_part
+@part
 def trace(prims, kinds, planes, bodies, spans, x, y, z, dx, dy, dz, end, skip):  # type: ignore[no-untyped-def]
     """(parameter, surface) of what a unit world ray enters first before ``end``; surface -1 if nothing.
 
@@ -225,7 +221,7 @@ def trace(prims, kinds, planes, bodies, spans, x, y, z, dx, dy, dz, end, skip): 
     return best, surface
 
 
-@_part
+@part
 def light_passes(prims, kinds, looks, planes, bodies, spans, x, y, z, dx, dy, dz, end, skip):  # type: ignore[no-untyped-def]
     """(r, g, b) share of light that comes along a unit ray from a point to a light at parameter ``end``."""
     r, g, b = 1.0, 1.0, 1.0

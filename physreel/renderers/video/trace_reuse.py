@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
-from physreel.renderers.video.trace_primary import in_cone
-
-_jit = njit(cache=True, error_model="numpy", nogil=True)
+from physreel.renderers.video.trace_jit import kernel
+from physreel.renderers.video.trace_shadows import in_cone
 
 
-@_jit
+@kernel
 def _touches(balls, tile, spread, prims, k, lights, reach):  # type: ignore[no-untyped-def]
     # Whether primitive k bears on a tile's points: near, between them and a light, or mirrored.
     x, y, z, radius = balls[tile, 0], balls[tile, 1], balls[tile, 2], balls[tile, 3]
@@ -25,29 +22,41 @@ def _touches(balls, tile, spread, prims, k, lights, reach):  # type: ignore[no-u
     limit = size + radius + 2.0 * reach
     if cx * cx + cy * cy + cz * cz < limit * limit:
         return True
-    for l in range(len(lights)):
-        if lights[l, 0] == 0.0:
+    for lamp in range(len(lights)):
+        if lights[lamp, 0] == 0.0:
             if in_cone(
-                prims, k, 0, x, y, z, lights[l, 1], lights[l, 2], lights[l, 3], 1e30, radius, lights[l, 7], size
+                prims,
+                k,
+                0,
+                x,
+                y,
+                z,
+                lights[lamp, 1],
+                lights[lamp, 2],
+                lights[lamp, 3],
+                1e30,
+                radius,
+                lights[lamp, 7],
+                size,
             ):
                 return True
             continue
-        dx, dy, dz = lights[l, 1] - x, lights[l, 2] - y, lights[l, 3] - z
+        dx, dy, dz = lights[lamp, 1] - x, lights[lamp, 2] - y, lights[lamp, 3] - z
         far = math.sqrt(dx * dx + dy * dy + dz * dz) + 1e-12
-        if in_cone(prims, k, 0, x, y, z, dx / far, dy / far, dz / far, far, radius, lights[l, 7] / far, size):
+        if in_cone(prims, k, 0, x, y, z, dx / far, dy / far, dz / far, far, radius, lights[lamp, 7] / far, size):
             return True
     if balls[tile, 7] == 1.0:
         return in_cone(prims, k, 0, x, y, z, balls[tile, 4], balls[tile, 5], balls[tile, 6], 1e30, radius, spread, size)
     return False
 
 
-@_jit
-def mark_changed(
+@kernel
+def mark_changed(  # type: ignore[no-untyped-def]
     prims, before, boxes, boxes_before, moved, kinds, lights, balls, spread, reach, tiles_x, tiles_y, dirty
-):  # type: ignore[no-untyped-def]
+):
     """Set ``dirty`` (tiles,) to 1 where the last frame no longer holds.
 
-    Args:
+    What is handed over (see trace_packing for the scene's arrays):
         prims, before: packed primitives now and in the last frame; boxes likewise (see ``screen_boxes``).
         moved: (B,) 1 for bodies whose pose differs, or will differ in the next frame (their flow changes).
         balls: (tiles, 8) ball round each tile's points, direction in which it mirrors 4:7, and 0 no mirror | 1 a flat
@@ -61,8 +70,8 @@ def mark_changed(
         moves = True
         for side in range(2):
             box = boxes if side == 0 else boxes_before
-            x0, x1 = max(int(math.floor(box[k, 0] / 8.0)), 0), min(int(math.floor(box[k, 1] / 8.0)), tiles_x - 1)
-            y0, y1 = max(int(math.floor(box[k, 2] / 8.0)), 0), min(int(math.floor(box[k, 3] / 8.0)), tiles_y - 1)
+            x0, x1 = max(math.floor(box[k, 0] / 8.0), 0), min(math.floor(box[k, 1] / 8.0), tiles_x - 1)
+            y0, y1 = max(math.floor(box[k, 2] / 8.0), 0), min(math.floor(box[k, 3] / 8.0), tiles_y - 1)
             for y in range(y0, y1 + 1):
                 for x in range(x0, x1 + 1):
                     dirty[y * tiles_x + x] = 1
@@ -85,7 +94,7 @@ def mark_changed(
                 break
 
 
-@_jit
+@kernel
 def grow(mask, tiles_x, tiles_y, out):  # type: ignore[no-untyped-def]
     """``out`` (tiles,) is 1 where ``mask`` is, or is in one of the eight tiles about it."""
     for tile in range(len(mask)):

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from physreel.renderers.video.trace_jit import kernel, part
 from physreel.renderers.video.trace_packets import (
     ALBEDO_B,
     ALBEDO_G,
     ALBEDO_R,
     AMBIENT,
     BOX,
-    FAR_AWAY,
     GLASS_R,
     HULL,
     LANES,
@@ -41,34 +39,32 @@ from physreel.renderers.video.trace_packets import (
     VISIBLE,
 )
 from physreel.renderers.video.trace_primary import tile_rays
-from physreel.renderers.video.trace_rays import interval, light_passes, normal, trace
-from physreel.renderers.video.trace_textures import albedo, albedo_run
+from physreel.renderers.video.trace_secondary import fresnel, sky, through_glass
+from physreel.renderers.video.trace_textures import albedo_run
 
-_jit = njit(cache=True, error_model="numpy", nogil=True)
-# With whole arrays as arguments a call costs as much as the work: functions with one caller are part of it.
-_part = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 _INV_PI = 1.0 / math.pi
 # Rougher dielectrics mirror nothing.
 GLOSSY = 0.5
-# Where the 11 × 11 neighbourhood of a tile is laid out in the scratch packet, 11 to a row.
+# Where the 12 × 12 pixels about a tile are laid out in the scratch packet, 12 to a row.
 _PATCH, _OWNER, _WEIGHT = 2560, 2816, 2960
 SCRATCH_SIZE = 3072
 
 
-@_jit
+@kernel
 def _smooth(b, values, surface, tile, tiles_x, tiles_y, row):  # type: ignore[no-untyped-def]
-    """Row ``row``: mean of ``values`` over a 4 × 4 block about each pixel of a tile, on the same primitive only.
+    """Row ``row``: mean of ``values`` about each pixel of a tile, on the same primitive only.
 
-    The 16 pixels of any 4 × 4 block look at different places of a light, 32 in all, between them (``disc`` in trace_primary), so
-    the mean has their smoothness and the pattern of who looked where cancels.
+    The 16 pixels of any 4 × 4 block look at 32 different places of a light between them (``disc`` in trace_primary). A
+    window of 5 × 5 whose rim counts half has the same weight for each of the 16, so that the mean has the smoothness
+    of 32 samples and the pattern of who looked where cancels.
     """
     left, top = (tile % tiles_x) * 8 - 2, (tile // tiles_x) * 8 - 2
     least, most = 1e9, -1e9
-    for j in range(11):
+    for j in range(12):
         y = top + j
-        for i in range(11):
+        for i in range(12):
             x = left + i
-            at = _PATCH + 11 * j + i
+            at = _PATCH + 12 * j + i
             if x < 0 or y < 0 or x >= 8 * tiles_x or y >= 8 * tiles_y:
                 b[at], b[at + _OWNER - _PATCH] = 0.0, -2.0
                 continue
@@ -82,29 +78,30 @@ def _smooth(b, values, surface, tile, tiles_x, tiles_y, row):  # type: ignore[no
             b[row + i] = least
         return
     for y in range(8):
-        mine, out = _OWNER + 11 * (y + 2) + 2, row + 8 * y
+        mine, out = _OWNER + 12 * (y + 2) + 2, row + 8 * y
         for x in range(8):
             b[out + x] = 0.0
             b[_WEIGHT + x] = 0.0
-        for j in range(4):
-            for i in range(4):
-                at = _PATCH + 11 * (y + j) + i
+        for j in range(5):
+            for i in range(5):
+                at = _PATCH + 12 * (y + j) + i
+                share = (0.5 if j == 0 or j == 4 else 1.0) * (0.5 if i == 0 or i == 4 else 1.0)
                 for x in range(8):
-                    same = 1.0 if b[at + _OWNER - _PATCH + x] == b[mine + x] else 0.0
+                    same = share if b[at + _OWNER - _PATCH + x] == b[mine + x] else 0.0
                     b[out + x] += same * b[at + x]
                     b[_WEIGHT + x] += same
         for x in range(8):
             b[out + x] /= b[_WEIGHT + x]
 
 
-@_jit
-def _varies(flags, l, tile, tiles_x, tiles_y):  # type: ignore[no-untyped-def]
+@kernel
+def _varies(flags, lamp, tile, tiles_x, tiles_y):  # type: ignore[no-untyped-def]
     # How a light's share is within two pixels of a tile: 0 all of it, 1 it varies, 2 none, 3 it varies and is coloured.
-    mine = flags[l, tile]
+    mine = flags[lamp, tile]
     tx, ty = tile % tiles_x, tile // tiles_x
     for y in range(max(ty - 1, 0), min(ty + 2, tiles_y)):
         for x in range(max(tx - 1, 0), min(tx + 2, tiles_x)):
-            other = flags[l, y * tiles_x + x]
+            other = flags[lamp, y * tiles_x + x]
             if other == 3:
                 return 3
             if other != mine:
@@ -112,7 +109,7 @@ def _varies(flags, l, tile, tiles_x, tiles_y):  # type: ignore[no-untyped-def]
     return mine
 
 
-@_jit
+@kernel
 def _add_light(b, light):  # type: ignore[no-untyped-def]
     # Rows SUM += what one light gives; rows VISIBLE and GLASS hold its share, R the unit ray, N the normal.
     sun = light[0] == 0.0
@@ -156,19 +153,7 @@ def _add_light(b, light):  # type: ignore[no-untyped-def]
             )
 
 
-@_jit
-def sky(environment, z):  # type: ignore[no-untyped-def]
-    """Radiance (r, g, b) of the sky where a unit ray has that z: horizon to zenith, floor colour below."""
-    w = math.sqrt(max(z, 0.0))
-    low = 1.0 - 0.5 * max(min(-z * 4.0, 1.0), 0.0)
-    return (
-        (environment[1, 0] + w * (environment[0, 0] - environment[1, 0])) * low,
-        (environment[1, 1] + w * (environment[0, 1] - environment[1, 1])) * low,
-        (environment[1, 2] + w * (environment[0, 2] - environment[1, 2])) * low,
-    )
-
-
-@_part
+@part
 def _ask(requests, count, x, y, z, dx, dy, dz, r, g, bl, pixel, skip, block, footprint):  # type: ignore[no-untyped-def]
     if count[0] < len(requests):
         q = requests[count[0]]
@@ -177,43 +162,7 @@ def _ask(requests, count, x, y, z, dx, dy, dz, r, g, bl, pixel, skip, block, foo
         count[0] += 1
 
 
-@_jit
-def fresnel(cos_in, ratio):  # type: ignore[no-untyped-def]
-    """(share reflected, cosine beyond) at a smooth border; ``ratio`` = index before / index beyond."""
-    k = 1.0 - ratio * ratio * (1.0 - cos_in * cos_in)
-    if k <= 0.0:
-        return 1.0, 0.0
-    cos_out = math.sqrt(k)
-    s = (ratio * cos_in - cos_out) / (ratio * cos_in + cos_out)
-    p = (cos_in - ratio * cos_out) / (cos_in + ratio * cos_out)
-    return 0.5 * (s * s + p * p), cos_out
-
-
-@_jit
-def through_glass(prims, kinds, planes, k, ior, x, y, z, dx, dy, dz, nx, ny, nz):  # type: ignore[no-untyped-def]
-    """Into a convex solid at a point with normal n, and out again: (place, direction, length inside) of the ray."""
-    cos_in = -(dx * nx + dy * ny + dz * nz)
-    _, cos_out = fresnel(cos_in, 1.0 / ior)
-    bend = cos_in / ior - cos_out
-    dx, dy, dz = dx / ior + bend * nx, dy / ior + bend * ny, dz / ior + bend * nz
-    inside = 0.0
-    for _ in range(4):
-        near, far, _, face = interval(prims, kinds, planes, k, x, y, z, dx, dy, dz)
-        if near > far or far <= 0.0:
-            break
-        x, y, z = x + far * dx, y + far * dy, z + far * dz
-        inside += far
-        mx, my, mz = normal(prims, kinds, planes, k, face, x, y, z)
-        cos_in = dx * mx + dy * my + dz * mz
-        share, cos_out = fresnel(cos_in, ior)
-        if share < 1.0:
-            bend = ior * cos_in - cos_out
-            return x, y, z, ior * dx - bend * mx, ior * dy - bend * my, ior * dz - bend * mz, inside
-        dx, dy, dz = dx - 2.0 * cos_in * mx, dy - 2.0 * cos_in * my, dz - 2.0 * cos_in * mz
-    return x, y, z, dx, dy, dz, inside
-
-
-@_part
+@part
 def _reflections(b, i, prims, kinds, planes, looks, owner, environment, requests, count, pixel, footprint, planar):  # type: ignore[no-untyped-def]
     # What a mirror, gloss or glass adds at one pixel: asks for rays, adds what needs none to rows SUM.
     surface = int(b[SURFACE + i])
@@ -228,14 +177,15 @@ def _reflections(b, i, prims, kinds, planes, looks, owner, environment, requests
         share, _ = fresnel(cosine, 1.0 / looks[owner, 6])
         _ask(requests, count, x, y, z, mx, my, mz, share, share, share, pixel, k, 0.0, footprint)
         if k < len(prims):
-            ox, oy, oz, ux, uy, uz, inside = through_glass(
+            ox, oy, oz, ux, uy, uz, _ = through_glass(
                 prims, kinds, planes, k, looks[owner, 6], x, y, z, dx, dy, dz, nx, ny, nz
             )
         else:
-            ox, oy, oz, ux, uy, uz, inside = x, y, z, dx, dy, dz, 0.0
+            ox, oy, oz, ux, uy, uz = x, y, z, dx, dy, dz
         w = (1.0 - share) * glass
         _ask(
-            requests, count, ox, oy, oz, ux, uy, uz, w * looks[owner, 0], w * looks[owner, 1], w * looks[owner, 2], pixel, k, 0.0, footprint
+            requests, count, ox, oy, oz, ux, uy, uz, w * looks[owner, 0], w * looks[owner, 1], w * looks[owner, 2],
+            pixel, k, 0.0, footprint,
         )  # fmt: skip
         return
     f = 1.0 - cosine
@@ -271,14 +221,14 @@ def _reflections(b, i, prims, kinds, planes, looks, owner, environment, requests
         _ask(requests, count, x, y, z, mx, my, mz, clear * r, clear * g, clear * bl, pixel, k, 0.0, footprint)
 
 
-@_jit
+@kernel
 def shade(  # type: ignore[no-untyped-def]
     b, prims, kinds, planes, bodies, spans, looks, lights, environment, lattice, camera, tiles_x, tiles_y, todo,
     owners, time, surface, normals, visible, tint, openness, flags, balls, color, requests, count,
 ):  # fmt: skip
     """``color`` (3, N), linear light, of the tiles in ``todo``; mirrors and glass add their rays to ``requests``.
 
-    Args:
+    What is handed over (see trace_packing for the scene's arrays):
         owners: body of each primitive, then of each triangle mesh.
         requests: (M, 13) place, direction, weights, pixel, primitive to pass, 1 for a 2 × 2 block, footprint.
         balls: (tiles, 8) columns 4:8 become the tile's way of mirroring, see ``trace_reuse``.
@@ -326,22 +276,22 @@ def shade(  # type: ignore[no-untyped-def]
             for i in range(LANES):
                 share = b[ALBEDO_R + LANES * c + i] * (1.0 - b[METAL + i]) * b[SHINE + i]
                 b[SUM_R + LANES * c + i] = share * b[AMBIENT + i] * environment[2, c]
-        for l in range(len(lights)):
-            how = _varies(flags, l, tile, tiles_x, tiles_y)
+        for lamp in range(len(lights)):
+            how = _varies(flags, lamp, tile, tiles_x, tiles_y)
             if how == 2:
                 continue
             if how == 0:
                 for i in range(LANES):
                     b[VISIBLE + i] = 1.0
             else:
-                _smooth(b, visible[l], surface, tile, tiles_x, tiles_y, VISIBLE)
+                _smooth(b, visible[lamp], surface, tile, tiles_x, tiles_y, VISIBLE)
             for c in range(3):
                 if how == 3:
-                    _smooth(b, tint[l, c], surface, tile, tiles_x, tiles_y, GLASS_R + LANES * c)
+                    _smooth(b, tint[lamp, c], surface, tile, tiles_x, tiles_y, GLASS_R + LANES * c)
                 else:
                     for i in range(LANES):
                         b[GLASS_R + LANES * c + i] = 1.0
-            _add_light(b, lights[l])
+            _add_light(b, lights[lamp])
         asked_before = count[0]
         balls[tile, 7] = 0.0
         planar = only >= 0 and only < len(prims)
@@ -376,88 +326,3 @@ def shade(  # type: ignore[no-untyped-def]
                 b[SUM_R + i], b[SUM_G + i], b[SUM_B + i] = sky(environment, b[RZ + i])
         for i in range(LANES):
             color[0, base + i], color[1, base + i], color[2, base + i] = b[SUM_R + i], b[SUM_G + i], b[SUM_B + i]
-
-
-@_part
-def _shade_point(  # type: ignore[no-untyped-def]
-    prims, kinds, planes, bodies, spans, looks, lights, environment, lattice, body, k, x, y, z, nx, ny, nz, dx, dy, dz,
-    footprint, shadows,
-):  # fmt: skip
-    # Colour of a point seen by a mirror or through glass: as in ``shade``, with one shadow ray a light or none.
-    cr, cg, cb = albedo(lattice, looks, bodies, body, x, y, z, nx, ny, nz, dx, dy, dz, footprint)
-    diffuse = (1.0 - looks[body, 4]) * _INV_PI
-    # A mirror in a mirror shows the surroundings' mean.
-    gain = (1.0 - looks[body, 4]) + 1.2 * looks[body, 4]
-    ambient = gain * (0.83 + 0.17 * nz) * 0.9
-    r, g, b = cr * ambient * environment[2, 0], cg * ambient * environment[2, 1], cb * ambient * environment[2, 2]
-    for l in range(len(lights)):
-        lx, ly, lz, fade, end = lights[l, 1], lights[l, 2], lights[l, 3], 1.0, FAR_AWAY
-        if lights[l, 0] != 0.0:
-            lx, ly, lz = lx - x, ly - y, lz - z
-            fade = 1.0 / (lx * lx + ly * ly + lz * lz + 1e-12)
-            scale = math.sqrt(fade)
-            lx, ly, lz, end = lx * scale, ly * scale, lz * scale, 1.0 / scale
-        n_l = nx * lx + ny * ly + nz * lz
-        if n_l <= 0.0:
-            continue
-        pr, pg, pb = 1.0, 1.0, 1.0
-        if shadows:
-            pr, pg, pb = light_passes(prims, kinds, looks, planes, bodies, spans, x, y, z, lx, ly, lz, end, k)
-        w = n_l * fade * (diffuse + 0.15 * looks[body, 4])
-        r += w * lights[l, 4] * pr * cr
-        g += w * lights[l, 5] * pg * cg
-        b += w * lights[l, 6] * pb * cb
-    return r, g, b
-
-
-@_jit
-def resolve(  # type: ignore[no-untyped-def]
-    prims, kinds, planes, bodies, spans, looks, lights, environment, lattice, camera, owners, requests, count,
-    mesh_time, mesh_surface, mesh_normal, surface, color,
-):  # fmt: skip
-    """Follow the rays asked for and add what they see to ``color``.
-
-    ``mesh_time``, ``mesh_surface`` (M,) and ``mesh_normal`` (M, 3) say where each meets a triangle mesh (1e30: nowhere).
-    Glass behind glass is passed straight through, with its colour.
-    """
-    for n in range(count):
-        q = requests[n]
-        x, y, z, dx, dy, dz = q[0], q[1], q[2], q[3], q[4], q[5]
-        r, g, b = q[6], q[7], q[8]
-        pixel, skip = int(q[9]), int(q[10])
-        start = 0.0
-        cr, cg, cb = 0.0, 0.0, 0.0
-        for _ in range(4):
-            px, py, pz = x + start * dx, y + start * dy, z + start * dz
-            end = mesh_time[n] - start if len(mesh_time) > 0 and mesh_time[n] < 1e29 else FAR_AWAY
-            t, hit = trace(prims, kinds, planes, bodies, spans, px, py, pz, dx, dy, dz, end, skip)
-            if hit < 0 and end >= 1e29:
-                cr, cg, cb = sky(environment, dz)
-                break
-            px, py, pz = px + t * dx, py + t * dy, pz + t * dz
-            if hit >= 0:
-                k = hit >> 8
-                body = kinds[k, 1]
-                if looks[body, 5] > 0.3:
-                    _, far, _, _ = interval(prims, kinds, planes, k, x, y, z, dx, dy, dz)
-                    start, skip = far + 1e-5, k
-                    r, g, b = r * 0.86 * looks[body, 0], g * 0.86 * looks[body, 1], b * 0.86 * looks[body, 2]
-                    continue
-                nx, ny, nz = normal(prims, kinds, planes, k, hit & 255, px, py, pz)
-            else:
-                k = int(mesh_surface[n]) >> 8
-                body = owners[k]
-                nx, ny, nz = mesh_normal[n, 0], mesh_normal[n, 1], mesh_normal[n, 2]
-            cr, cg, cb = _shade_point(
-                prims, kinds, planes, bodies, spans, looks, lights, environment, lattice, body, k, px, py, pz, nx, ny,
-                nz, dx, dy, dz, q[12] + t / camera[0], max(r, g, b) > 0.35,
-            )  # fmt: skip
-            break
-        color[0, pixel] += r * cr
-        color[1, pixel] += g * cg
-        color[2, pixel] += b * cb
-        if q[11] > 0.0:
-            for other in (pixel + 1, pixel + 8, pixel + 9):
-                color[0, other] += r * cr
-                color[1, other] += g * cg
-                color[2, other] += b * cb

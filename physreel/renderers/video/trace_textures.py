@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from physreel.renderers.video.trace_jit import kernel, part
 from physreel.renderers.video.trace_packets import (
     ALBEDO_B,
     ALBEDO_G,
@@ -28,8 +28,6 @@ from physreel.renderers.video.trace_packets import (
     RZ,
 )
 
-_jit = njit(cache=True, error_model="numpy", nogil=True)
-_part = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 CELLS = 32
 
 
@@ -39,7 +37,7 @@ def noise_lattice() -> NDArray[np.float32]:
     return np.random.Generator(np.random.PCG64(20240607)).random(CELLS**3, dtype=np.float32)
 
 
-@_part
+@part
 def _noise(lattice, x, y, z):  # type: ignore[no-untyped-def]
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
     x, y, z = x - fx, y - fy, z - fz
@@ -57,13 +55,13 @@ def _noise(lattice, x, y, z):  # type: ignore[no-untyped-def]
     return a + z * (c - a)
 
 
-@_part
+@part
 def _keep(width):  # type: ignore[no-untyped-def]
     # How much of a pattern of unit period is left under a footprint of that width.
     return min(max(1.5 - 2.0 * width, 0.0), 1.0)
 
 
-@_part
+@part
 def _square_wave(x, width):  # type: ignore[no-untyped-def]
     # Mean of a wave that is +1 on [0, 1) and -1 on [1, 2), over [x - width/2, x + width/2].
     a, b = 0.5 * (x - 0.5 * width), 0.5 * (x + 0.5 * width)
@@ -74,7 +72,7 @@ def _square_wave(x, width):  # type: ignore[no-untyped-def]
     return min(max(value, -1.0), 1.0) * _keep(0.5 * width - 0.3)
 
 
-@_part
+@part
 def _line(x, thickness, width):  # type: ignore[no-untyped-def]
     # Share of [x - width/2, x + width/2] that lies in lines of that thickness about whole numbers.
     d = abs(x - math.floor(x + 0.5))
@@ -84,7 +82,7 @@ def _line(x, thickness, width):  # type: ignore[no-untyped-def]
     return cover * fade + thickness * (1.0 - fade)
 
 
-@_jit
+@kernel
 def _wood(lattice, x, y, z, width, sx, sy, sz):  # type: ignore[no-untyped-def]
     # Growth rings about an axis nearly along x, wavy along it, and pores drawn out along it. Lengths in ring periods.
     broad = _noise(lattice, 0.07 * x + sx, 0.5 * y + sy, 0.5 * z + sz) - 0.5
@@ -96,27 +94,29 @@ def _wood(lattice, x, y, z, width, sx, sy, sz):  # type: ignore[no-untyped-def]
     late = phase * phase * min((1.0 - phase) / max(width, 0.12), 1.0)
     keep = _keep(width)
     late = keep * late + (1.0 - keep) * 0.31
+    broad *= _keep(0.4 * width)
     fine = _keep(9.0 * width)
     if fine > 0.0:
         late += fine * 0.55 * (_noise(lattice, 0.45 * x + sz, 11.0 * y, 11.0 * z + sx) - 0.5)
     return min(max(0.08 + 0.95 * late + 0.35 * broad, 0.0), 1.0)
 
 
-@_part
+@part
 def _planks(lattice, x, y, z, width, sx, sy, sz):  # type: ignore[no-untyped-def]
     # Floor boards, 3.6 by 30 periods, each cut from its own tree: (share of the dark grain, brightness).
     v = y / 3.6
     row = math.floor(v)
     u = (x + 21.0 * (row * 0.618 - math.floor(row * 0.618))) / 30.0
     column = math.floor(u)
-    gap = max(_line(v, 0.012, width / 3.6), _line(u, 0.0015, width / 30.0))
+    gap = min(_line(v, 0.012, width / 3.6) + _line(u, 0.0015, width / 30.0), 1.0)
     tone = row * 0.7548777 + column * 0.5698403 + sx
     tone -= math.floor(tone)
+    tone = 0.5 + (tone - 0.5) * _keep(0.35 * width)
     mix = _wood(lattice, x, y - 3.6 * row - 1.8, z, width, sx + 13.7 * row, sy + 7.31 * column + 3.9 * row, sz)
     return mix, (0.82 + 0.36 * tone) * (1.0 - 0.7 * gap)
 
 
-@_jit
+@kernel
 def _blend_at(lattice, kind, x, y, z, width, sx, sy, sz, planks):  # type: ignore[no-untyped-def]
     # (share of the second colour, brightness) at a place in periods of the texture.
     if kind == 4:
@@ -131,11 +131,12 @@ def _blend_at(lattice, kind, x, y, z, width, sx, sy, sz, planks):  # type: ignor
         k = _keep(2.0 * width)
         m += 0.30 * k * (_noise(lattice, 4.1 * bent_x + sz, 3.7 * bent_y + sx, 3.9 * z) - 0.5)
         m += 0.12 * _keep(5.0 * width) * (_noise(lattice, 11.0 * x, 10.0 * y + sz, 10.5 * z + sx) - 0.5)
-        vein = 1.0 - min(abs(m - 0.5) / (0.07 + 0.5 * width), 1.0)
-        return min(0.75 * vein * vein * (1.0 - n) * 1.4 + 0.25 * (1.0 - n), 1.0), 1.0
+        vein = 1.0 - min(abs(m - 0.5) / 0.07, 1.0)
+        k = _keep(1.2 * width)
+        return k * min(1.05 * vein * vein * (1.0 - n) + 0.25 * (1.0 - n), 1.0) + (1.0 - k) * 0.2, 1.0
     if kind == 6:
-        n = 0.5 * _noise(lattice, x + sx, y + sy, z + sz)
-        n += 0.25 + 0.25 * _keep(2.0 * width) * (2.0 * _noise(lattice, 2.1 * x + sy, 2.1 * y + sz, 2.1 * z) - 1.0)
+        n = 0.5 + 0.5 * _keep(width) * (_noise(lattice, x + sx, y + sy, z + sz) - 0.5)
+        n += 0.25 * _keep(2.0 * width) * (2.0 * _noise(lattice, 2.1 * x + sy, 2.1 * y + sz, 2.1 * z) - 1.0)
         k = _keep(6.0 * width)
         if k > 0.0:
             n += 0.15 * k * (_noise(lattice, 6.3 * x, 6.3 * y + sx, 6.3 * z + sy) - 0.5)
@@ -153,11 +154,11 @@ def _blend_at(lattice, kind, x, y, z, width, sx, sy, sz, planks):  # type: ignor
     return keep * t * t * (3.0 - 2.0 * t) + (1.0 - keep) * mean, 1.0
 
 
-@_part
+@part
 def albedo(lattice, looks, bodies, owner, wx, wy, wz, nx, ny, nz, vx, vy, vz, footprint):  # type: ignore[no-untyped-def]
     """Linear reflectance (r, g, b) of a body's surface.
 
-    Args:
+    What is handed over (see trace_packing for the scene's arrays):
         lattice: from ``noise_lattice``.
         looks, bodies: see ``trace_packing``.
         owner: the body's number.
@@ -224,7 +225,7 @@ def albedo(lattice, looks, bodies, owner, wx, wy, wz, nx, ny, nz, vx, vy, vz, fo
     )
 
 
-@_jit
+@kernel
 def albedo_run(b, lattice, looks, bodies, owner, first, last, time, base, pixel_size):  # type: ignore[no-untyped-def]
     """Rows ALBEDO for lanes ``first`` to ``last`` of a packet, all on one body."""
     for i in range(first, last):
