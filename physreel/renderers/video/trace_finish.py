@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.renderers.video.trace_jit import kernel
+from physreel.renderers.video.trace_jit import inner, kernel
 from physreel.renderers.video.trace_packets import (
     FAR_AWAY,
     LANES,
@@ -35,7 +35,7 @@ def tone_table() -> NDArray[np.uint8]:
     return np.clip(np.round(255.0 * srgb), 0, 255).astype(np.uint8)
 
 
-@kernel
+@inner
 def _index(x, y, tiles_x):  # type: ignore[no-untyped-def]
     return ((y >> 3) * tiles_x + (x >> 3)) * LANES + (y & 7) * 8 + (x & 7)
 
@@ -57,12 +57,12 @@ def find_edges(surface, todo, tiles_x, edges):  # type: ignore[no-untyped-def]
                 )
 
 
-@kernel
+@inner
 def _byte(table, value):  # type: ignore[no-untyped-def]
     return table[int(min(max(value, 0.0), 4.0) * 4096.0 + 0.5)]
 
 
-@kernel
+@inner
 def _near_prims(surface, edges, count, tile, tiles_x, near):  # type: ignore[no-untyped-def]
     # The primitives seen in the 10 × 10 pixels about a tile, into ``near``; how many.
     height, width = edges.shape
@@ -83,7 +83,7 @@ def _near_prims(surface, edges, count, tile, tiles_x, near):  # type: ignore[no-
     return found
 
 
-@kernel
+@inner
 def _source(surface, x, y, u, v, seen, tiles_x, width, height):  # type: ignore[no-untyped-def]
     # The pixel of the 3 × 3 about (x, y) nearest to (u, v) that shows the surface ``seen``, or at least its primitive.
     at = _index(x, y, tiles_x)

@@ -16,6 +16,8 @@ from typing import Any
 from numba import njit
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+# Python never calls these; wrappers that unpack two dozen arrays are half of what there is to compile.
+_INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 @lru_cache(maxsize=1)
@@ -30,22 +32,23 @@ def _stamp() -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function that Python calls, on its first call, and keep the code on disk."""
     try:
-        made = njit(cache=True, **_OPTIONS, **options)(function)
+        made = njit(cache=True, no_cfunc_wrapper=True, **_OPTIONS)(function)
     except RuntimeError:  # no folder that can be written to: compile in each process
-        return njit(**_OPTIONS, **options)(function)
+        return njit(**_OPTIONS)(function)
     file: Any = getattr(getattr(made, "_cache", None), "_cache_file", None)
     if file is not None and hasattr(file, "_source_stamp"):
         file._source_stamp = _stamp()
     return made
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function on its first call."""
-    return _compiled(function)
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a function that only kernels call; it is kept as part of them."""
+    return njit(**_INNER)(function)
 
 
 def part(function: Callable[..., Any]) -> Any:
-    """Compile a function into its callers: a call with whole arrays as arguments costs as much as a little work."""
-    return _compiled(function, forceinline=True)
+    """As ``inner``, without a call: one with whole arrays as arguments costs as much as a little work."""
+    return njit(forceinline=True, **_INNER)(function)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from physreel.renderers.video.trace_jit import kernel
+from physreel.renderers.video.trace_jit import inner
 
 LANES = 64
 PLANE, SPHERE, ELLIPSOID, BOX, CYLINDER, CAPSULE, CONE, HULL = range(8)
@@ -39,7 +39,7 @@ FAR_AWAY = 1e30
 _TINY = 1e-200
 
 
-@kernel
+@inner
 def rays_from_point(b, prim, ox, oy, oz):  # type: ignore[no-untyped-def]
     """Camera rays (rows R) from one world point into the frame of a primitive (its packed row)."""
     x, y, z = ox - prim[0], oy - prim[1], oz - prim[2]
@@ -56,7 +56,7 @@ def rays_from_point(b, prim, ox, oy, oz):  # type: ignore[no-untyped-def]
         b[DZ + i] = r6 * dx + r7 * dy + r8 * dz + _TINY
 
 
-@kernel
+@inner
 def points_to_local(b, prim, height):  # type: ignore[no-untyped-def]
     """Points P + height · N into the frame of a primitive (rows O)."""
     cx, cy, cz = prim[0], prim[1], prim[2]
@@ -71,7 +71,7 @@ def points_to_local(b, prim, height):  # type: ignore[no-untyped-def]
         b[OZ + i] = r6 * x + r7 * y + r8 * z
 
 
-@kernel
+@inner
 def shadow_rays(b, prim, light, u, v, height):  # type: ignore[no-untyped-def]
     """Rays from P + height · N to points of a light (see trace_packing: lights) into a primitive's frame.
 
@@ -94,7 +94,7 @@ def shadow_rays(b, prim, light, u, v, height):  # type: ignore[no-untyped-def]
         b[DZ + i] = r6 * x + r7 * y + r8 * z + _TINY
 
 
-@kernel
+@inner
 def _round(b, ex, ey, ez):  # type: ignore[no-untyped-def]
     # Sphere and ellipsoid: a unit ball once lengths are divided by the half axes. The distance of the line from the
     # centre is taken at its nearest point, which keeps the digits that b² - ac would lose.
@@ -112,7 +112,7 @@ def _round(b, ex, ey, ez):  # type: ignore[no-untyped-def]
         b[FACE + i] = 0.0
 
 
-@kernel
+@inner
 def _box(b, ex, ey, ez):  # type: ignore[no-untyped-def]
     # Faces: 0 -x, 1 +x, 2 -y, 3 +y, 4 -z, 5 +z.
     for i in range(LANES):
@@ -135,7 +135,7 @@ def _box(b, ex, ey, ez):  # type: ignore[no-untyped-def]
         b[FACE + i] = face
 
 
-@kernel
+@inner
 def _cylinder(b, r, hz):  # type: ignore[no-untyped-def]
     # Faces: 0 side, 1 +z, 2 -z.
     for i in range(LANES):
@@ -161,7 +161,7 @@ def _cylinder(b, r, hz):  # type: ignore[no-untyped-def]
         b[FACE + i] = face
 
 
-@kernel
+@inner
 def _capsule(b, r, hl):  # type: ignore[no-untyped-def]
     # The hull of two balls: the interval is from the first entry to the last exit of tube and balls.
     for i in range(LANES):
@@ -195,7 +195,7 @@ def _capsule(b, r, hl):  # type: ignore[no-untyped-def]
         b[FACE + i] = 0.0
 
 
-@kernel
+@inner
 def _cone(b, r, hz):  # type: ignore[no-untyped-def]
     # Faces: 0 side, 1 base. The side is the lower half of x² + y² = k² (z - hz)².
     k2 = (r / (2.0 * hz)) ** 2
@@ -231,7 +231,7 @@ def _cone(b, r, hz):  # type: ignore[no-untyped-def]
         b[FACE + i] = face
 
 
-@kernel
+@inner
 def _hull(b, planes, start, count):  # type: ignore[no-untyped-def]
     for i in range(LANES):
         b[NEAR + i] = -FAR_AWAY
@@ -255,7 +255,7 @@ def _hull(b, planes, start, count):  # type: ignore[no-untyped-def]
         b[FAR + i] = far if near <= far else -FAR_AWAY
 
 
-@kernel
+@inner
 def _plane(b):  # type: ignore[no-untyped-def]
     for i in range(LANES):
         t = -b[OZ + i] / b[DZ + i]
@@ -265,7 +265,7 @@ def _plane(b):  # type: ignore[no-untyped-def]
         b[FACE + i] = 0.0
 
 
-@kernel
+@inner
 def intervals(b, kind, prim, planes, start, count):  # type: ignore[no-untyped-def]
     """Rows NEAR, FAR, FACE from rows O and D for one primitive."""
     ex, ey, ez = prim[12], prim[13], prim[14]
@@ -285,7 +285,7 @@ def intervals(b, kind, prim, planes, start, count):  # type: ignore[no-untyped-d
         _hull(b, planes, start, count)
 
 
-@kernel
+@inner
 def keep_nearest(b, number):  # type: ignore[no-untyped-def]
     """Rows TIME and SURFACE take this primitive where it is entered in front of what is there."""
     base = 256.0 * number
@@ -296,7 +296,7 @@ def keep_nearest(b, number):  # type: ignore[no-untyped-def]
         b[TIME + i] = near if closer else time
 
 
-@kernel
+@inner
 def block_light(b, number, end):  # type: ignore[no-untyped-def]
     """Row VISIBLE becomes 0 where the primitive stands between the point and the light; how many lanes it shades.
 
@@ -312,7 +312,7 @@ def block_light(b, number, end):  # type: ignore[no-untyped-def]
     return shaded
 
 
-@kernel
+@inner
 def distances(b, kind, prim, planes, start, count, row):  # type: ignore[no-untyped-def]
     """Row ``row`` becomes the least of itself and the (near) distance of the points in rows O from a primitive."""
     ex, ey, ez = prim[12], prim[13], prim[14]

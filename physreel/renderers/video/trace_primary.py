@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from physreel.renderers.video import trace_packets as tp
-from physreel.renderers.video.trace_jit import kernel
+from physreel.renderers.video.trace_jit import inner, kernel
 from physreel.renderers.video.trace_packets import (
     FAR_AWAY,
     LANES,
@@ -67,7 +67,7 @@ def screen_boxes(prims, kinds, camera, boxes):  # type: ignore[no-untyped-def]
         boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3] = x0, x1, y0, y1
 
 
-@kernel
+@inner
 def tile_rays(b, camera, left, top):  # type: ignore[no-untyped-def]
     """Rows R: world directions of a tile's pixel centres, of length 1 along the optical axis (so time is depth)."""
     inv = 1.0 / camera[0]
@@ -79,7 +79,7 @@ def tile_rays(b, camera, left, top):  # type: ignore[no-untyped-def]
         b[RZ + i] = camera[12] * x + camera[13] * y + camera[14]
 
 
-@kernel
+@inner
 def _surface_points(b, prims, kinds, planes, eye_x, eye_y, eye_z):  # type: ignore[no-untyped-def]
     # Rows P and N of the lanes that hit; N faces the eye. Mesh lanes come with their normal.
     for i in range(LANES):
@@ -102,7 +102,7 @@ def _surface_points(b, prims, kinds, planes, eye_x, eye_y, eye_z):  # type: igno
         b[NX + i], b[NY + i], b[NZ + i] = nx, ny, nz
 
 
-@kernel
+@inner
 def _bounds(b, low, high, frame, at):  # type: ignore[no-untyped-def]
     # A ball round the tile's hit points at depths from low to high, into frame[at : at + 4]; radius -1 if none.
     x0, x1, y0, y1, z0, z1 = 1e30, -1e30, 1e30, -1e30, 1e30, -1e30
@@ -116,7 +116,7 @@ def _bounds(b, low, high, frame, at):  # type: ignore[no-untyped-def]
     frame[at + 3] = math.sqrt((x1 - x) ** 2 + (y1 - y) ** 2 + (z1 - z) ** 2) if x0 <= x1 else -1.0
 
 
-@kernel
+@inner
 def _split(b, frame):  # type: ignore[no-untyped-def]
     # Where near and far meet in a tile, one ball would hold the air between: two smaller ones, at 10 and 14.
     low, high = 1e30, -1e30
@@ -128,7 +128,7 @@ def _split(b, frame):  # type: ignore[no-untyped-def]
     _bounds(b, middle, 1e30, frame, 14)
 
 
-@kernel
+@inner
 def _openness(b, prims, kinds, planes, bodies, spans, x, y, z, radius, reach, only, out, base):  # type: ignore[no-untyped-def]
     # Two probes along the normal: how near they are to anything, against how near to their own surface.
     near, far = 0.25 * reach, reach

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from physreel.renderers.video.trace_jit import kernel, part
+from physreel.renderers.video.trace_jit import inner, part
 from physreel.renderers.video.trace_packets import (
     BOX,
     CAPSULE,
@@ -20,7 +20,7 @@ from physreel.renderers.video.trace_packets import (
 _TINY = 1e-200
 
 
-@kernel
+@inner
 def _quadric(a, h, c):  # type: ignore[no-untyped-def]
     # The two roots of a t² + 2 h t + c, in order; (1e30, -1e30) if there are none.
     disc = h * h - a * c
@@ -31,7 +31,7 @@ def _quadric(a, h, c):  # type: ignore[no-untyped-def]
     return (t0, t1) if t0 < t1 else (t1, t0)
 
 
-@kernel
+@inner
 def interval(prims, kinds, planes, number, wx, wy, wz, vx, vy, vz):  # type: ignore[no-untyped-def]
     """(near, far, near face, far face) of a world ray and a primitive; near > far if they do not meet.
 
@@ -140,7 +140,7 @@ def interval(prims, kinds, planes, number, wx, wy, wz, vx, vy, vz):  # type: ign
     return FAR_AWAY, -FAR_AWAY, 0, 0
 
 
-@kernel
+@inner
 def normal(prims, kinds, planes, number, face, wx, wy, wz):  # type: ignore[no-untyped-def]
     """Outward unit normal (world) of a primitive's face at a world point on it."""
     kind, start = kinds[number, 0], kinds[number, 3]

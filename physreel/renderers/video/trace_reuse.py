@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 
-from physreel.renderers.video.trace_jit import kernel
+from physreel.renderers.video.trace_jit import inner, kernel
 from physreel.renderers.video.trace_shadows import in_cone
 
 
-@kernel
+@inner
 def _touches(balls, tile, spread, prims, k, lights, reach):  # type: ignore[no-untyped-def]
     # Whether primitive k bears on a tile's points: near, between them and a light, or mirrored.
     x, y, z, radius = balls[tile, 0], balls[tile, 1], balls[tile, 2], balls[tile, 3]

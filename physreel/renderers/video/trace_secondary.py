@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from physreel.renderers.video.trace_jit import kernel, part
+from physreel.renderers.video.trace_jit import inner, kernel, part
 from physreel.renderers.video.trace_packets import FAR_AWAY
 from physreel.renderers.video.trace_rays import interval, light_passes, normal, trace
 from physreel.renderers.video.trace_textures import albedo
@@ -12,7 +12,7 @@ from physreel.renderers.video.trace_textures import albedo
 _INV_PI = 1.0 / math.pi
 
 
-@kernel
+@inner
 def sky(environment, z):  # type: ignore[no-untyped-def]
     """Radiance (r, g, b) of the sky where a unit ray has that z: horizon to zenith, floor colour below."""
     w = math.sqrt(max(z, 0.0))
@@ -24,7 +24,7 @@ def sky(environment, z):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel
+@inner
 def fresnel(cos_in, ratio):  # type: ignore[no-untyped-def]
     """(share reflected, cosine beyond) at a smooth border; ``ratio`` = index before / index beyond."""
     k = 1.0 - ratio * ratio * (1.0 - cos_in * cos_in)
@@ -36,7 +36,7 @@ def fresnel(cos_in, ratio):  # type: ignore[no-untyped-def]
     return 0.5 * (s * s + p * p), cos_out
 
 
-@kernel
+@inner
 def through_glass(prims, kinds, planes, k, ior, x, y, z, dx, dy, dz, nx, ny, nz):  # type: ignore[no-untyped-def]
     """Into a convex solid at a point with normal n, and out again: (place, direction, length inside) of the ray."""
     cos_in = -(dx * nx + dy * ny + dz * nz)

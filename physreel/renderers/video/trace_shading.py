@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from physreel.renderers.video.trace_jit import kernel, part
+from physreel.renderers.video.trace_jit import inner, kernel, part
 from physreel.renderers.video.trace_packets import (
     ALBEDO_B,
     ALBEDO_G,
@@ -50,7 +50,7 @@ _PATCH, _OWNER, _WEIGHT = 2560, 2816, 2960
 SCRATCH_SIZE = 3072
 
 
-@kernel
+@inner
 def _smooth(b, values, surface, tile, tiles_x, tiles_y, row):  # type: ignore[no-untyped-def]
     """Row ``row``: mean of ``values`` about each pixel of a tile, on the same primitive only.
 
@@ -94,7 +94,7 @@ def _smooth(b, values, surface, tile, tiles_x, tiles_y, row):  # type: ignore[no
             b[out + x] /= b[_WEIGHT + x]
 
 
-@kernel
+@inner
 def _varies(flags, lamp, tile, tiles_x, tiles_y):  # type: ignore[no-untyped-def]
     # How a light's share is within two pixels of a tile: 0 all of it, 1 it varies, 2 none, 3 it varies and is coloured.
     mine = flags[lamp, tile]
@@ -109,7 +109,7 @@ def _varies(flags, lamp, tile, tiles_x, tiles_y):  # type: ignore[no-untyped-def
     return mine
 
 
-@kernel
+@inner
 def _add_light(b, light):  # type: ignore[no-untyped-def]
     # Rows SUM += what one light gives; rows VISIBLE and GLASS hold its share, R the unit ray, N the normal.
     sun = light[0] == 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from physreel.renderers.video import trace_packets as tp
-from physreel.renderers.video.trace_jit import kernel
+from physreel.renderers.video.trace_jit import inner
 from physreel.renderers.video.trace_packets import (
     FAR_AWAY,
     LANES,
@@ -19,7 +19,7 @@ from physreel.renderers.video.trace_packets import (
 )
 
 
-@kernel
+@inner
 def light_frame(light, x, y, z, u, v):  # type: ignore[no-untyped-def]
     """Axes of a light's disc seen from a point, times its radius, into ``u`` and ``v``; (direction to it, distance)."""
     if light[0] == 0.0:
@@ -39,7 +39,7 @@ def light_frame(light, x, y, z, u, v):  # type: ignore[no-untyped-def]
     return dx, dy, dz, far
 
 
-@kernel
+@inner
 def in_cone(balls, n, at, x, y, z, dx, dy, dz, far, radius, spread, size):  # type: ignore[no-untyped-def]
     """Whether a ball (centre from column ``at`` of row n on) can be between a ball of points and a light.
 
@@ -54,7 +54,7 @@ def in_cone(balls, n, at, x, y, z, dx, dy, dz, far, radius, spread, size):  # ty
     return across < limit * limit
 
 
-@kernel
+@inner
 def _box_in_beam(prims, k, x, y, z, dx, dy, dz, far, radius):  # type: ignore[no-untyped-def]
     # Whether the beam's axis meets the primitive's own box grown by the beam's radius.
     wx, wy, wz = x - prims[k, 0], y - prims[k, 1], z - prims[k, 2]
@@ -69,7 +69,7 @@ def _box_in_beam(prims, k, x, y, z, dx, dy, dz, far, radius):  # type: ignore[no
     return near <= end
 
 
-@kernel
+@inner
 def _facing_any(b, dx, dy, dz, slack):  # type: ignore[no-untyped-def]
     best = -1.0
     for i in range(LANES):
@@ -79,7 +79,7 @@ def _facing_any(b, dx, dy, dz, slack):  # type: ignore[no-untyped-def]
     return best > -slack
 
 
-@kernel
+@inner
 def _blockers(prims, bodies, spans, light, frame, only, found):  # type: ignore[no-untyped-def]
     # Primitives that can stand between the tile's points and a light, into ``found``; their number.
     x, y, z, radius = frame[0], frame[1], frame[2], frame[3]
@@ -104,7 +104,7 @@ def _blockers(prims, bodies, spans, light, frame, only, found):  # type: ignore[
     return count
 
 
-@kernel
+@inner
 def _in_beam_of(prims, k, light, frame, at):  # type: ignore[no-untyped-def]
     # Whether a primitive's own box can be between the ball at frame[at : at + 4] and a light.
     x, y, z, radius = frame[at], frame[at + 1], frame[at + 2], frame[at + 3]
@@ -119,7 +119,7 @@ def _in_beam_of(prims, k, light, frame, at):  # type: ignore[no-untyped-def]
     return _box_in_beam(prims, k, x, y, z, dx, dy, dz, far, radius + spread * min(max(ahead, 0.0), far))
 
 
-@kernel
+@inner
 def shadow(  # type: ignore[no-untyped-def]
     b, prims, kinds, planes, bodies, spans, looks, light, disc, frame, only, height, found, out, tint, lamp, base
 ):
@@ -177,7 +177,7 @@ def shadow(  # type: ignore[no-untyped-def]
     return 3 if glassy else 1
 
 
-@kernel
+@inner
 def _stain(b, number, end, loss, tint):  # type: ignore[no-untyped-def]
     base = 256.0 * number
     shaded = 0

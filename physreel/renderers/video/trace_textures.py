@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.renderers.video.trace_jit import kernel, part
+from physreel.renderers.video.trace_jit import inner, part
 from physreel.renderers.video.trace_packets import (
     ALBEDO_B,
     ALBEDO_G,
@@ -37,7 +37,7 @@ def noise_lattice() -> NDArray[np.float32]:
     return np.random.Generator(np.random.PCG64(20240607)).random(CELLS**3, dtype=np.float32)
 
 
-@part
+@inner
 def _noise(lattice, x, y, z):  # type: ignore[no-untyped-def]
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
     x, y, z = x - fx, y - fy, z - fz
@@ -82,7 +82,7 @@ def _line(x, thickness, width):  # type: ignore[no-untyped-def]
     return cover * fade + thickness * (1.0 - fade)
 
 
-@kernel
+@inner
 def _wood(lattice, x, y, z, width, sx, sy, sz):  # type: ignore[no-untyped-def]
     # Growth rings about an axis nearly along x, wavy along it, and pores drawn out along it. Lengths in ring periods.
     broad = _noise(lattice, 0.07 * x + sx, 0.5 * y + sy, 0.5 * z + sz) - 0.5
@@ -116,7 +116,7 @@ def _planks(lattice, x, y, z, width, sx, sy, sz):  # type: ignore[no-untyped-def
     return mix, (0.82 + 0.36 * tone) * (1.0 - 0.7 * gap)
 
 
-@kernel
+@inner
 def _blend_at(lattice, kind, x, y, z, width, sx, sy, sz, planks):  # type: ignore[no-untyped-def]
     # (share of the second colour, brightness) at a place in periods of the texture.
     if kind == 4:
@@ -225,7 +225,7 @@ def albedo(lattice, looks, bodies, owner, wx, wy, wz, nx, ny, nz, vx, vy, vz, fo
     )
 
 
-@kernel
+@inner
 def albedo_run(b, lattice, looks, bodies, owner, first, last, time, base, pixel_size):  # type: ignore[no-untyped-def]
     """Rows ALBEDO for lanes ``first`` to ``last`` of a packet, all on one body."""
     for i in range(first, last):
