@@ -157,3 +157,29 @@ def test_oblique_impact_of_a_ball(name):
         normal = trajectory.contacts.approach_speed_m_s[0]
         expected = 3 - friction * 1.5 * normal if kept is None else kept
         assert trajectory.body_velocity_end[1, 0] == pytest.approx(expected, rel=0.02)
+
+
+def test_rolling_friction_stops_a_ball(name):
+    """A ball that rolls slows by a = g b/r / (1 + I/(m r²)), b the lever arm (R. C. Hibbeler, Statics, 8.8), to 2 %."""
+    arm, radius, speed = 2e-3, 0.05, 0.4
+    pairs = tuple(pair.model_copy(update={"rolling_friction_m": arm}) for pair in surface(0.0, 0.5))
+    ball = body(position_m=(0, 0, radius), velocity_m_s=(speed, 0, 0), angular_velocity_rad_s=(0, speed / radius, 0))
+    way = engine(name).simulate(world([floor(), ball], duration_s=2.5, contact_pairs=pairs)).body_pose[:, 1, 0]
+    slowing = G * arm / radius / 1.4
+    assert way[-1] == pytest.approx(speed**2 / (2 * slowing), rel=0.02)
+    assert abs(way[-1] - way[-20]) < 1e-4, "it rests at the end"
+
+
+def test_rolling_friction_holds_a_ball_on_a_slight_slope_only(name):
+    """A ball stays where tan θ < b/r and rolls where it is greater, with g (sin θ - b/r cos θ) / (1 + I/(m r²))."""
+    arm, radius = 2e-3, 0.05
+    pairs = tuple(pair.model_copy(update={"rolling_friction_m": arm}) for pair in surface(0.0, 0.5))
+    for share in (0.5, 3.0):
+        angle = float(np.arctan(share * arm / radius))
+        ball = on_incline(angle, Sphere(radius_m=radius), radius)
+        way = way_m(engine(name).simulate(world([floor(angle), ball], duration_s=1.0, contact_pairs=pairs)), 1)
+        free = 0.5 * G * np.sin(angle) / 1.4
+        if share < 1:
+            assert way < 0.02 * free
+        else:
+            assert way == pytest.approx(free * (1 - 1 / share), rel=0.03)

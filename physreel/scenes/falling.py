@@ -67,7 +67,7 @@ class Falling(Scene):
     version = 1
     domains = ("newtonian", "rigid", "contact")
     outcome_type = FallingOutcome
-    default_clip = ClipSettings(fps=24, duration_s=3.0)
+    default_clip = ClipSettings(fps=24, duration_s=4.0)
 
     class Parameters(SceneParameters):
         """What falls, from where, onto what."""
@@ -84,7 +84,7 @@ class Falling(Scene):
             0.12, 0.7, allowed=(0.01, 5.0), unit="m", description="gap below each object when it is let go"
         )
         release_speed_m_s: FloatRange = float_range(
-            0.0, 0.8, allowed=(0.0, 5.0), unit="m/s", description="horizontal speed at release"
+            0.0, 0.6, allowed=(0.0, 5.0), unit="m/s", description="horizontal speed at release"
         )
         spin_rad_s: FloatRange = float_range(
             0.0, 8.0, allowed=(0.0, 60.0), unit="rad/s", description="angular speed at release"
@@ -350,7 +350,7 @@ def _draw_furniture(
 def _must_see(starts: Any, region: tuple[Vec3, Vec3], top_m: float) -> Any:
     """Corner points of what happens: where things start, the furniture, and the floor they are likely to land on."""
     low, high = np.array(region[0]), np.array(region[1])
-    spill = 0.15
+    spill = 0.15 if top_m == 0.0 else 0.28  # what leaves the furniture lands and rolls beyond it
     floor = [(x, y, 0.0) for x in (low[0] - spill, high[0] + spill) for y in (low[1] - spill, high[1] + spill)]
     top = [(x, y, top_m) for x in (low[0], high[0]) for y in (low[1], high[1])]
     margin = np.array([[0.0, 0.0, 0.08], [0.0, 0.0, -0.05]])

@@ -23,6 +23,7 @@ from physreel.simulators.bullet_contacts import Contacts
 from physreel.simulators.bullet_world import MARGIN_M, WorldBuilder
 from physreel.simulators.contact_rows import merge
 from physreel.simulators.preparation import JointLink, Preparation, overlap_error, step_velocities
+from physreel.simulators.rolling import RollingFriction
 from physreel.values import Trajectory
 
 Floats = NDArray[np.float64]
@@ -167,7 +168,7 @@ class Run:
         path = np.zeros((prep.step_count + 1, bodies, 3))
         poses, velocities = np.zeros((frames + 1, bodies, 7)), np.zeros((frames + 1, bodies, 6))
         joints = np.zeros((frames + 1, len(spec.joints), 2))
-        contacts = Contacts(p, prep, world, self.driven)
+        contacts, rolling = Contacts(p, prep, world, self.driven), RollingFriction(prep)
         for i, place in enumerate(world.places):
             center[i], turn[i] = p.getBasePositionAndOrientation(place.bullet_id) if place.link == -1 else (0, 0)
         flying = np.zeros(bodies, bool)
@@ -192,7 +193,10 @@ class Run:
             before = velocity.copy()
             body_turn = multiply_wxyz(xyzw_to_wxyz(turn), conjugate_wxyz(world.axes))
             p.stepSimulation()
+            known = len(contacts.raw)
             touched = contacts.record(n, before, center, body_turn)
+            if rolling.active and len(contacts.raw) > known:
+                self._resist_rolling(rolling, np.array(contacts.raw[known:]), before[:, 3:])
             flying[:] = False
             flying[list(world.free)] = True
             flying[list(touched)] = False
@@ -249,6 +253,14 @@ class Run:
             else:
                 state = p.getLinkState(place.bullet_id, place.link, computeLinkVelocity=1, computeForwardKinematics=1)
                 center[i], turn[i], velocity[i, :3], velocity[i, 3:] = state[0], state[1], state[6], state[7]
+
+    def _resist_rolling(self, rolling: RollingFriction, rows: Floats, spin: Floats) -> None:
+        first, second = rows[:, 1].astype(np.int64), rows[:, 2].astype(np.int64)
+        torque = rolling.torques(first, second, rows[:, 9], np.ascontiguousarray(spin))
+        for i in np.unique(np.concatenate([first, second])):
+            place = self.world.places[i]
+            if place.link == -1 and self.prep.masses[i] is not None and torque[i].any():
+                self.p.applyExternalTorque(place.bullet_id, -1, torque[i].tolist(), self.p.WORLD_FRAME)
 
     def _springs(self) -> None:
         for index, (made, link, sign) in self.world.joint_places.items():

@@ -19,6 +19,7 @@ from physreel.simulators.preparation import (
     step_velocities,
     with_finer_steps,
 )
+from physreel.simulators.rolling import RollingFriction
 from physreel.simulators.watch import watch
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
@@ -191,6 +192,7 @@ class _Run:
         path = np.zeros((steps + 1, m.nbody, 3))
         used = force_base = 0
         qpos, qvel, bias, centers = d.qpos, d.qvel, d.qfrc_bias, d.xipos
+        rolling, push = RollingFriction(prep), d.xfrc_applied
         has_rows = bool(len(motor_speed)) or bool(m.jnt_limited.any())
         for n in range(steps + 1):
             for at_qpos, at_dof, poses, speed, _ in self.driven:
@@ -222,14 +224,22 @@ class _Run:
                 break
             if len(dofs):
                 set_free_spin(h, qvel, bias, dofs, inertia, inverse)
-            for _, at_dof, _, _, push in self.driven:
-                bias[at_dof] = push[n]
+            for _, at_dof, _, _, carry in self.driven:
+                bias[at_dof] = carry[n]
             if has_rows and d.nf + d.nl:
                 set_joint_rows(h, d.efc_aref, d.efc_vel, d.efc_pos, d.ne, d.nf, d.nl, motor_speed)
             if impact:
                 self._settle_slip(aref, velocity, count, friction, address, wanted, ids, used)
             step2(m, d)
+            if rolling.active:
+                push[built.body_ids, 3:] = 0.0
             if count:
+                if rolling.active and d.nefc:
+                    pair, at = ids[used : used + count], address
+                    pressed = pair[:, 3] >= 0
+                    impulse = np.where(pressed, d.efc_force[np.where(pressed, at, 0)], 0.0) * h
+                    spin = d.cvel[built.body_ids, :3]
+                    push[built.body_ids, 3:] = rolling.torques(pair[:, 1], pair[:, 2], impulse, spin)
                 forces.append(d.efc_force.copy())
                 force_base += len(forces[-1])
                 used += count
