@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from test_raytrace import CAMERA, MOVING, SHAPES, busy_world, spun
@@ -71,3 +76,17 @@ def test_says_what_to_install_where_no_context_opens(monkeypatch: pytest.MonkeyP
     spec = busy_world(frames=1)
     with pytest.raises(MissingDependencyError, match=r"no display.*apt"):
         MujocoGLRenderer().render(spec, spun(spec), CAMERA)
+
+
+def test_works_after_mujoco_was_imported_without_a_backend() -> None:
+    gl_view(passes=("rgb",))  # skips where there is no GL at all
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "import mujoco; mujoco.MjModel.from_xml_string('<mujoco/>')\n"
+        "from test_mujoco_gl import *\n"
+        "print(gl_view(passes=('depth',))[1].passes)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in ("MUJOCO_GL", "PYOPENGL_PLATFORM")}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout.strip() == "('depth',)"

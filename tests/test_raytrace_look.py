@@ -7,6 +7,7 @@ import pytest
 from test_raytrace import still, world
 
 from physreel.renderers.video.raytrace import RaytraceRenderer
+from physreel.renderers.video.trace_finish import EXPOSURE
 from physreel.spec import (
     Body,
     Box,
@@ -51,7 +52,7 @@ def test_a_matt_floor_has_the_radiance_of_lamberts_law() -> None:
     ambient = Environment(ambient=(0.1, 0.1, 0.1))
     sun = SunLight(direction=(0.6, 0.0, -0.8), irradiance=(1.2, 1.2, 1.2))
     spec = world(FLOOR, lights=(sun,), environment=ambient)
-    want = 0.5 * (1.2 * 0.8 / np.pi + 0.1)
+    want = EXPOSURE * 0.5 * (1.2 * 0.8 / np.pi + 0.1)
     got = linear(picture(spec, DOWN)[40:56, 40:56].mean())
     # The highlight of a fully rough surface (F0 = 0.04) adds a few per cent.
     assert want < got < 1.12 * want

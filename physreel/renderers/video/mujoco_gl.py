@@ -6,6 +6,7 @@ or OSMesa; ``MUJOCO_GL`` chooses, and both are tried when it is not set.
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Collection
 from typing import Any, ClassVar
@@ -118,7 +119,11 @@ def _import_mujoco() -> Any:
             )
         os.environ["MUJOCO_GL"] = found[0]
     import mujoco
+    from mujoco.rendering.classic import gl_context
 
+    if asked == "" and getattr(gl_context, "_MUJOCO_GL", None) != os.environ["MUJOCO_GL"]:
+        # A simulator imported MuJoCo before a backend was chosen, and MuJoCo chooses when it is imported: once more.
+        importlib.reload(gl_context)
     return mujoco
 
 

@@ -21,15 +21,16 @@ from physreel.renderers.video.trace_packets import (
 
 TONE_STEPS = 16384
 _TONE_TOP = 4.0
+EXPOSURE = 1.25
 
 
 def tone_table() -> NDArray[np.uint8]:
     """(16385,) sRGB bytes of linear values k / 4096.
 
-    Linear up to 0.6, then a shoulder that reaches white at 4: y = 0.6 + 0.4 (1 - exp(-u)) with u = (x - 0.6) / 0.4,
-    whose slope is 1 where it begins.
+    After the exposure, linear up to 0.6, then a shoulder towards white whose slope is 1 where it begins:
+    y = 0.6 + 0.4 (1 - exp(-u)) with u = (x - 0.6) / 0.4.
     """
-    x = _TONE_TOP * np.arange(TONE_STEPS + 1) / TONE_STEPS
+    x = EXPOSURE * _TONE_TOP * np.arange(TONE_STEPS + 1) / TONE_STEPS
     y = np.where(x > 0.6, 0.6 + 0.4 * (1.0 - np.exp(-(x - 0.6) / 0.4)), x)
     srgb = np.where(y <= 0.0031308, 12.92 * y, 1.055 * np.maximum(y, 1e-9) ** (1 / 2.4) - 0.055)
     return np.clip(np.round(255.0 * srgb), 0, 255).astype(np.uint8)
