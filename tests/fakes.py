@@ -26,8 +26,9 @@ class DropOutcome(Outcome):
 class Drop(Scene):
     """A ball falls; what else it does, it does on demand.
 
-    The environment variable PHYSREEL_TEST_FAULTS names a folder; a file ``<height in mm>`` or ``all`` in it says what the
-    outcome of that sample does: raise, die, hang, or die once (the file is removed first).
+    The environment variable PHYSREEL_TEST_FAULTS names a folder; a file ``<height in mm>`` or ``all`` in it says what
+    the outcome of that sample does: raise, die, hang, slow <seconds>, or raise once or die once (the file is removed
+    first).
     """
 
     name = "drop"
@@ -77,7 +78,7 @@ def misbehave(folder: Path, name: str) -> None:
     if what.startswith("hang"):
         time.sleep(600)
     if what.startswith("slow"):
-        time.sleep(0.05)
+        time.sleep(float(what.split()[1]))
 
 
 class FlatRenderer(VideoRenderer):

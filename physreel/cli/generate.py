@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from physreel.cli.errors import EXIT_FAILED_SAMPLES, EXIT_FINE, say
+from physreel.errors import InputError
 from physreel.runners.base import RunSummary
+from physreel.runners.folder import check_place
 from physreel.runners.local import run
 from physreel.runners.requests import make_plan
 
@@ -19,6 +21,10 @@ def generate(
     scene: str, out: Path, request: dict[str, Any], run_options: dict[str, Any], *, show_bar: bool | None
 ) -> int:
     """Run a request and tell how it ended; returns the exit code."""
+    try:
+        check_place(out)
+    except InputError as error:
+        request["problems"].append(str(error))
     plan = make_plan(scene, **request)
     with _Bar(sys.stderr.isatty() if show_bar is None else show_bar, plan.count) as bar:
         summary = run(plan, out, progress=bar.update, **run_options)

@@ -26,6 +26,7 @@ from physreel.runners.spool import read_row
 
 FORMAT = {"kind": "format", "physreel_dataset": 1}
 HIDDEN = ".physreel"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def read_manifest(out: Path) -> list[dict[str, Any]]:
@@ -55,6 +56,35 @@ def read_manifest(out: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def check_place(out: Path) -> list[dict[str, Any]]:
+    """The manifest's lines of a folder that can be, or is, a data set; [] where there is none yet. Writes nothing.
+
+    Raises:
+        InputError: it is a file, not writable, or holds something else.
+    """
+    try:
+        if out.exists() and not out.is_dir():
+            raise InputError(f"--out {out} is a file; name a folder that is new, empty or a physreel data set")
+        if not out.exists():
+            parent = next(parent for parent in out.absolute().parents if parent.exists())
+            if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+                raise InputError(f"--out {out} cannot be made: {parent} is not a folder you may write to")
+            return []
+        if not os.access(out, os.R_OK | os.W_OK | os.X_OK):
+            raise InputError(f"--out {out} is not writable; choose another folder or change its permissions")
+        present = {entry.name for entry in out.iterdir()} - {HIDDEN}
+    except (OSError, ValueError) as error:  # a name too long, a loop of links, a parent that may not be looked into
+        raise InputError(f"--out {out} cannot be used: {getattr(error, 'strerror', None) or error}") from None
+    if not present:
+        return []
+    if "manifest.jsonl" not in present:
+        some = ", ".join(sorted(present)[:3])
+        raise InputError(
+            f"--out {out} is not empty and no physreel data set (it holds {some}); name a new or empty folder"
+        )
+    return read_manifest(out)
+
+
 class DatasetFolder:
     """One scene's part of a data set's folder, locked for writing while ``opened``."""
 
@@ -69,24 +99,7 @@ class DatasetFolder:
 
     def check(self, *, retry_failed: bool = False) -> None:
         """Raise InputError if this folder cannot become, or go on being, this data set. Writes nothing."""
-        if self.out.exists() and not self.out.is_dir():
-            raise InputError(f"--out {self.out} is a file; name a folder that is new, empty or a physreel data set")
-        if not self.out.exists():
-            parent = next(parent for parent in self.out.absolute().parents if parent.exists())
-            if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
-                raise InputError(f"--out {self.out} cannot be made: {parent} is not a folder you may write to")
-            return
-        if not os.access(self.out, os.R_OK | os.W_OK | os.X_OK):
-            raise InputError(f"--out {self.out} is not writable; choose another folder or change its permissions")
-        present = {entry.name for entry in self.out.iterdir()} - {HIDDEN}
-        if not present:
-            return
-        if "manifest.jsonl" not in present:
-            some = ", ".join(sorted(present)[:3])
-            raise InputError(
-                f"--out {self.out} is not empty and no physreel data set (it holds {some}); name a new or empty folder"
-            )
-        lines = read_manifest(self.out)
+        lines = check_place(self.out)
         self._check_same_plan(lines, retry_failed)
         self._check_same_exporter(lines)
 
@@ -135,9 +148,13 @@ class DatasetFolder:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Make and lock the folder, repair what a killed run left, enter the plan; tidy up when all is done."""
-        with _storage_errors(self.out):
+        try:
             self.spool.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.out, os.O_RDONLY)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise storage_error(self.out, error) from None
+            raise InputError(f"--out {self.out} cannot be made: {error.strerror}; name another folder") from None
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -330,7 +347,7 @@ def _storage_errors(out: Path) -> Iterator[None]:
 
 def storage_error(out: Path, error: OSError) -> StorageError:
     """What a failed write means to the user."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         what = f"no space is left for {out}; what is finished is whole. Make room"
     else:
         what = f"cannot write to {out}: {error.strerror or error}. Mend that"

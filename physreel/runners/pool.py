@@ -106,7 +106,6 @@ class Pool:
         return ProcessPoolExecutor(
             max_workers=1,
             timeout=None,
-            context="loky",
             env=worker.SINGLE_THREADED,
             initializer=worker.start,
             initargs=(os.getpid(), self.memory),
