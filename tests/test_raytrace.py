@@ -385,3 +385,23 @@ def test_what_cannot_be_is_refused() -> None:
         RaytraceRenderer().render(spec, still(spec), CAMERA, ("x-ray",))  # type: ignore[arg-type]
     with pytest.raises(UnsupportedError, match="edge_samples"):
         RaytraceRenderer(edge_samples=0)
+
+
+def test_a_hull_of_many_faces_keeps_them_apart() -> None:
+    points = np.random.default_rng(1).normal(size=(256, 3))
+    points *= 0.2 / np.linalg.norm(points, axis=1, keepdims=True)
+    hull = ConvexHull(points_m=tuple((float(x), float(y), float(z)) for x, y, z in points))
+    bodies = [
+        Body(name=f"hull_{i}", shape=hull, material="oak", motion="static", position_m=(0.45 * i - 0.225, 0.0, 0.25))
+        for i in range(2)
+    ]
+    spec = world(*bodies)
+    view = RaytraceRenderer().render(spec, still(spec), CAMERA, ("depth", "segmentation", "normals"))
+    eye, ray = pixel_rays(CAMERA)
+    for i, body in enumerate(bodies):
+        mask = view.segmentation[0] == i + 1
+        assert mask.sum() > 200
+        outward = eye + view.depth[0][mask][:, None] * ray[mask] - body.position_m
+        outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+        # Five hundred facets of a ball: each normal is near the radius.
+        assert np.einsum("ni,ni->n", outward, view.normals[0][mask]).min() > 0.9

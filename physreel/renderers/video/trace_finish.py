@@ -71,7 +71,7 @@ def _near_prims(surface, edges, count, tile, tiles_x, near):  # type: ignore[no-
     found, last = 0, -1
     for y in range(max(top - 1, 0), min(top + 9, height)):
         for x in range(max(left - 1, 0), min(left + 9, width)):
-            k = surface[_index(x, y, tiles_x)] >> 8
+            k = surface[_index(x, y, tiles_x)] >> 9
             if k == last or k < 0 or k >= count:
                 continue
             last = k
@@ -92,7 +92,7 @@ def _source(surface, x, y, u, v, seen, tiles_x, width, height):  # type: ignore[
     for j in range(max(y - 1, 0), min(y + 2, height)):
         for i in range(max(x - 1, 0), min(x + 2, width)):
             other = _index(i, j, tiles_x)
-            if (surface[other] >> 8) == (seen >> 8):
+            if (surface[other] >> 9) == (seen >> 9):
                 d = (i + 0.5 - u) ** 2 + (j + 0.5 - v) ** 2
                 d += 0.0 if surface[other] == seen else 100.0
                 if d < least:
@@ -197,7 +197,7 @@ def passes(  # type: ignore[no-untyped-def]
             if len(depth) > 0:
                 depth[y, x] = t if s >= 0 else np.inf
             if len(segmentation) > 0:
-                segmentation[y, x] = owners[s >> 8] + 1 if s >= 0 else 0
+                segmentation[y, x] = owners[s >> 9] + 1 if s >= 0 else 0
             if len(normal_map) > 0:
                 for c in range(3):
                     normal_map[y, x, c] = normals[c, at] if s >= 0 else 0.0
@@ -209,7 +209,7 @@ def passes(  # type: ignore[no-untyped-def]
                 px = camera[3] + t * (camera[6] * u + camera[7] * v + camera[8])
                 py = camera[4] + t * (camera[9] * u + camera[10] * v + camera[11])
                 pz = camera[5] + t * (camera[12] * u + camera[13] * v + camera[14])
-                m = owners[s >> 8]
+                m = owners[s >> 9]
                 qx = carry[m, 0] * px + carry[m, 1] * py + carry[m, 2] * pz + carry[m, 3]
                 qy = carry[m, 4] * px + carry[m, 5] * py + carry[m, 6] * pz + carry[m, 7]
                 qz = carry[m, 8] * px + carry[m, 9] * py + carry[m, 10] * pz + carry[m, 11]

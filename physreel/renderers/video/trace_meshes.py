@@ -1,7 +1,7 @@
 """Triangle meshes by Embree: one tree a mesh, built once; rays move into its frame, not triangles into the world.
 
-Only rays that can meet a mesh's box are handed over. A surface number is 256 · (first number + mesh) + the number
-(modulo 251) of the triangle's patch: triangles joined by edges that bend less than 25°, so that sharp edges inside a
+Only rays that can meet a mesh's box are handed over. A surface number is 512 · (first number + mesh) + the number
+(modulo 509) of the triangle's patch: triangles joined by edges that bend less than 25°, so that sharp edges inside a
 mesh are found and smoothed as any other.
 """
 
@@ -52,7 +52,7 @@ class MeshTracer:
             self._keep.append(EmbreeMesh(tree, vertices.astype(np.float32), faces.astype(np.int32)))
             self._trees.append(tree)
             self._normals.append(normal)
-            self._faces.append(_patches(faces, normal) % 251)
+            self._faces.append(_patches(faces, normal) % 509)
             self._corner.append(a)
             self._boxes.append((vertices.min(0), vertices.max(0)))
         self._rotation = np.zeros((len(meshes), 3, 3))
@@ -88,7 +88,7 @@ class MeshTracer:
             rows, t, face, facing = rows[closer], t[closer], face[closer], facing[closer]
             facing = np.where((rate[closer] > 0)[:, None], -facing, facing)
             time[rows] = t
-            surface[rows] = 256 * (self.first_number + n) + self._faces[n][face]
+            surface[rows] = 512 * (self.first_number + n) + self._faces[n][face]
             normal[rows] = facing @ self._rotation[n]
         return time, surface, normal
 
@@ -164,7 +164,7 @@ class MeshTracer:
         """For edge pixels beside a mesh: their row (H, W) or -1, and what each of S samples meets: two of (E, S)."""
         height, width = edges.shape
         y, x = np.indices((height, width))
-        mesh = np.pad(surface[_tile_index(x, y, tiles_x)] >= 256 * self.first_number, 1)
+        mesh = np.pad(surface[_tile_index(x, y, tiles_x)] >= 512 * self.first_number, 1)
         beside = np.zeros((height, width), np.bool_)
         for j in range(3):
             for i in range(3):

@@ -288,7 +288,7 @@ def intervals(b, kind, prim, planes, start, count):  # type: ignore[no-untyped-d
 @inner
 def keep_nearest(b, number):  # type: ignore[no-untyped-def]
     """Rows TIME and SURFACE take this primitive where it is entered in front of what is there."""
-    base = 256.0 * number
+    base = 512.0 * number
     for i in range(LANES):
         near, time = b[NEAR + i], b[TIME + i]
         closer = (near > 1e-6) & (near < time)
@@ -302,10 +302,10 @@ def block_light(b, number, end):  # type: ignore[no-untyped-def]
 
     Nothing shades itself: a convex solid cannot, where it faces the light.
     """
-    base = 256.0 * number
+    base = 512.0 * number
     shaded = 0
     for i in range(LANES):
-        own = (b[SURFACE + i] >= base) & (b[SURFACE + i] < base + 256.0)
+        own = (b[SURFACE + i] >= base) & (b[SURFACE + i] < base + 512.0)
         hit = (b[FAR + i] > 0.0) & (b[NEAR + i] < end) & (not own) & (b[SURFACE + i] >= 0.0)
         b[VISIBLE + i] = 0.0 if hit else b[VISIBLE + i]
         shaded += 1 if hit else 0

@@ -93,11 +93,11 @@ def _surface_points(b, prims, kinds, planes, eye_x, eye_y, eye_z):  # type: igno
         if surface < 0:
             b[PX + i], b[PY + i], b[PZ + i] = eye_x, eye_y, eye_z
             continue
-        k = surface >> 8
+        k = surface >> 9
         if k >= len(prims):
             continue
         if surface != last or kinds[k, 0] != PLANE:
-            nx, ny, nz = normal(prims, kinds, planes, k, surface & 255, b[PX + i], b[PY + i], b[PZ + i])
+            nx, ny, nz = normal(prims, kinds, planes, k, surface & 511, b[PX + i], b[PY + i], b[PZ + i])
             last = surface
         b[NX + i], b[NY + i], b[NZ + i] = nx, ny, nz
 
@@ -220,7 +220,7 @@ def primary(  # type: ignore[no-untyped-def]
             time[base + i] = b[TIME + i]
             surface[base + i] = int(b[SURFACE + i])
             normals[0, base + i], normals[1, base + i], normals[2, base + i] = b[NX + i], b[NY + i], b[NZ + i]
-            k = surface[base + i] >> 8
+            k = surface[base + i] >> 9
             hits = hits or k >= 0
             only = k if only == -2 or only == k else -1
         flags[len(lights), tile] = only

@@ -208,7 +208,7 @@ def trace(prims, kinds, planes, bodies, spans, x, y, z, dx, dy, dz, end, skip): 
             )
             rate = prims[k, 9] * dx + prims[k, 10] * dy + prims[k, 11] * dz
             if rate < 0.0 and height > 0.0 and height < -best * rate and k != skip:
-                best, surface = -height / rate, 256 * k
+                best, surface = -height / rate, 512 * k
             continue
         if _misses_ball(bodies, body, 12, x, y, z, dx, dy, dz, best):
             continue
@@ -217,7 +217,7 @@ def trace(prims, kinds, planes, bodies, spans, x, y, z, dx, dy, dz, end, skip): 
                 continue
             near, far, face, _ = interval(prims, kinds, planes, k, x, y, z, dx, dy, dz)
             if near <= far and 1e-6 < near < best:
-                best, surface = near, 256 * k + face
+                best, surface = near, 512 * k + face
     return best, surface
 
 

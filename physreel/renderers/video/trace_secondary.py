@@ -118,16 +118,16 @@ def resolve(  # type: ignore[no-untyped-def]
                 break
             px, py, pz = px + t * dx, py + t * dy, pz + t * dz
             if hit >= 0:
-                k = hit >> 8
+                k = hit >> 9
                 body = kinds[k, 1]
                 if looks[body, 5] > 0.3:
                     _, far, _, _ = interval(prims, kinds, planes, k, x, y, z, dx, dy, dz)
                     start, skip = far + 1e-5, k
                     r, g, b = r * 0.86 * looks[body, 0], g * 0.86 * looks[body, 1], b * 0.86 * looks[body, 2]
                     continue
-                nx, ny, nz = normal(prims, kinds, planes, k, hit & 255, px, py, pz)
+                nx, ny, nz = normal(prims, kinds, planes, k, hit & 511, px, py, pz)
             else:
-                k = int(mesh_surface[n]) >> 8
+                k = int(mesh_surface[n]) >> 9
                 body = owners[k]
                 nx, ny, nz = mesh_normal[n, 0], mesh_normal[n, 1], mesh_normal[n, 2]
             cr, cg, cb = _shade_point(

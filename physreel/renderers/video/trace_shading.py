@@ -72,7 +72,7 @@ def _smooth(b, values, surface, tile, tiles_x, tiles_y, row):  # type: ignore[no
             value = values[index]
             least, most = min(least, value), max(most, value)
             b[at] = value
-            b[at + _OWNER - _PATCH] = float(surface[index] >> 8)
+            b[at + _OWNER - _PATCH] = float(surface[index] >> 9)
     if most - least < 1e-6:
         for i in range(LANES):
             b[row + i] = least
@@ -166,7 +166,7 @@ def _ask(requests, count, x, y, z, dx, dy, dz, r, g, bl, pixel, skip, block, foo
 def _reflections(b, i, prims, kinds, planes, looks, owner, environment, requests, count, pixel, footprint, planar):  # type: ignore[no-untyped-def]
     # What a mirror, gloss or glass adds at one pixel: asks for rays, adds what needs none to rows SUM.
     surface = int(b[SURFACE + i])
-    k = surface >> 8
+    k = surface >> 9
     x, y, z = b[PX + i], b[PY + i], b[PZ + i]
     dx, dy, dz = b[RX + i], b[RY + i], b[RZ + i]
     nx, ny, nz = b[NX + i], b[NY + i], b[NZ + i]
@@ -253,7 +253,7 @@ def shade(  # type: ignore[no-untyped-def]
         shiny = False
         owner, last = -1, -1
         for i in range(LANES):
-            k = surface[base + i] >> 8
+            k = surface[base + i] >> 9
             if k < 0:
                 last = -1
                 b[ALBEDO_R + i], b[ALBEDO_G + i], b[ALBEDO_B + i] = 0.0, 0.0, 0.0
@@ -263,7 +263,7 @@ def shade(  # type: ignore[no-untyped-def]
                 owner, last = owners[k], k
                 if looks[owner, 7] > 0.0:
                     end = i + 1
-                    while end < LANES and (surface[base + end] >> 8) == k:
+                    while end < LANES and (surface[base + end] >> 9) == k:
                         end += 1
                     albedo_run(b, lattice, looks, bodies, owner, i, end, time, base, pixel_size)
                 shiny = shiny or looks[owner, 4] > 0.0 or looks[owner, 5] > 0.0 or looks[owner, 3] < GLOSSY
@@ -301,7 +301,7 @@ def shade(  # type: ignore[no-untyped-def]
                 planar = planar and surface[base + i] == surface[base]
         if shiny:
             for i in range(LANES):
-                k = surface[base + i] >> 8
+                k = surface[base + i] >> 9
                 if k < 0:
                     continue
                 owner = owners[k]

@@ -179,10 +179,10 @@ def shadow(  # type: ignore[no-untyped-def]
 
 @inner
 def _stain(b, number, end, loss, tint):  # type: ignore[no-untyped-def]
-    base = 256.0 * number
+    base = 512.0 * number
     shaded = 0
     for i in range(LANES):
-        own = (b[SURFACE + i] >= base) & (b[SURFACE + i] < base + 256.0)
+        own = (b[SURFACE + i] >= base) & (b[SURFACE + i] < base + 512.0)
         hit = (b[tp.FAR + i] > 0.0) & (b[tp.NEAR + i] < end) & (not own) & (b[SURFACE + i] >= 0.0)
         tint[i] -= loss if hit else 0.0
         shaded += 1 if hit else 0

@@ -31,25 +31,24 @@ from physreel.renderers.video.trace_packets import (
 CELLS = 32
 
 
-def noise_lattice() -> NDArray[np.float32]:
-    """(32³,) numbers in 0..1, the same on every machine."""
+def noise_lattice() -> NDArray[np.float64]:
+    """(33³,) numbers in 0..1, the same on every machine; the last of each axis repeats the first."""
     # PCG64 by a fixed seed; its stream is guaranteed by numpy.
-    return np.random.Generator(np.random.PCG64(20240607)).random(CELLS**3, dtype=np.float32)
+    cells = np.random.Generator(np.random.PCG64(20240607)).random((CELLS, CELLS, CELLS))
+    return np.pad(cells, (0, 1), mode="wrap").ravel()
 
 
-@inner
+@part
 def _noise(lattice, x, y, z):  # type: ignore[no-untyped-def]
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
     x, y, z = x - fx, y - fy, z - fz
-    x0, y0, z0 = int(fx) & 31, (int(fy) & 31) << 5, (int(fz) & 31) << 10
-    x1, y1, z1 = (x0 + 1) & 31, (y0 + 32) & 1023, (z0 + 1024) & 32767
+    at = (int(fx) & 31) + 33 * (int(fy) & 31) + 1089 * (int(fz) & 31)
     x, y, z = x * x * (3.0 - 2.0 * x), y * y * (3.0 - 2.0 * y), z * z * (3.0 - 2.0 * z)
-    a, b = lattice[x0 + y0 + z0], lattice[x0 + y1 + z0]
-    c, d = lattice[x0 + y0 + z1], lattice[x0 + y1 + z1]
-    a += x * (lattice[x1 + y0 + z0] - a)
-    b += x * (lattice[x1 + y1 + z0] - b)
-    c += x * (lattice[x1 + y0 + z1] - c)
-    d += x * (lattice[x1 + y1 + z1] - d)
+    a, b, c, d = lattice[at], lattice[at + 33], lattice[at + 1089], lattice[at + 1122]
+    a += x * (lattice[at + 1] - a)
+    b += x * (lattice[at + 34] - b)
+    c += x * (lattice[at + 1090] - c)
+    d += x * (lattice[at + 1123] - d)
     a += y * (b - a)
     c += y * (d - c)
     return a + z * (c - a)
