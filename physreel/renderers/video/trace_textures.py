@@ -135,10 +135,7 @@ def _blend_at(lattice, kind, x, y, z, width, sx, sy, sz, planks):  # type: ignor
         return k * min(1.05 * vein * vein * (1.0 - n) + 0.25 * (1.0 - n), 1.0) + (1.0 - k) * 0.2, 1.0
     if kind == 6:
         n = 0.5 + 0.5 * _keep(width) * (_noise(lattice, x + sx, y + sy, z + sz) - 0.5)
-        n += 0.25 * _keep(2.0 * width) * (2.0 * _noise(lattice, 2.1 * x + sy, 2.1 * y + sz, 2.1 * z) - 1.0)
-        k = _keep(6.0 * width)
-        if k > 0.0:
-            n += 0.15 * k * (_noise(lattice, 6.3 * x, 6.3 * y + sx, 6.3 * z + sy) - 0.5)
+        n += 0.25 * _keep(2.5 * width) * (2.0 * _noise(lattice, 2.7 * x + sy, 2.7 * y + sz, 2.7 * z) - 1.0)
         k = _keep(24.0 * width)
         if k > 0.0:
             n += 0.22 * k * (_noise(lattice, 25.0 * x, 25.0 * y + sx, 25.0 * z + sy) - 0.5)
