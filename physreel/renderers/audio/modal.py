@@ -54,12 +54,17 @@ class Modes:
     area: float
     volume: float
 
-    def displacement(self, point: Floats) -> Floats:
-        """(K, 3) φ of each mode at a point (3,) of the unit shape, in the shape's frame."""
-        local = np.clip((self.axes @ (np.asarray(point) - self.center)) / self.half, -1.0, 1.0)
-        tables, _ = _legendre(local[None], self.degrees.max(0))
-        values = _products(tables, self.degrees)[0]
-        return np.asarray(self.weights @ values @ self.axes)
+    def displacements(self, points: Floats, count: int | None = None) -> Floats:
+        """(P, K, 3) φ of the first ``count`` modes at points (P, 3) of the unit shape, in the shape's frame.
+
+        Points outside the bounding box are moved onto it: contacts lie a little off the surface.
+        """
+        local = np.clip((np.atleast_2d(points) - self.center) @ self.axes.T / self.half, -1.0, 1.0)
+        tables, _ = _legendre(local, self.degrees.max(0))
+        values = _products(tables, self.degrees)
+        chosen = self.weights[:count]
+        moved = (values @ chosen.reshape(-1, chosen.shape[2]).T).reshape(len(local), len(chosen), 3)
+        return np.asarray(moved @ self.axes)
 
 
 def largest_extent(shape: Shape) -> float:
@@ -102,7 +107,7 @@ def _scaled(shape: Shape, factor: float) -> Shape:
             return Compound(
                 pieces=tuple(
                     Piece(
-                        shape=_scaled(piece.shape, factor),  # type: ignore[arg-type]
+                        shape=_scaled(piece.shape, factor),
                         position_m=(n(piece.position_m[0]), n(piece.position_m[1]), n(piece.position_m[2])),
                         orientation_wxyz=piece.orientation_wxyz,
                     )

@@ -27,7 +27,7 @@ def gauss(count: int, low: float = -1.0, high: float = 1.0) -> tuple[Floats, Flo
     """Gauss-Legendre nodes and weights on [low, high]: exact to degree 2 count - 1."""
     x, w = np.polynomial.legendre.leggauss(count)
     half = 0.5 * (high - low)
-    return low + half * (x + 1.0), half * w
+    return np.asarray(low + half * (x + 1.0)), np.asarray(half * w)
 
 
 def _tensor(*axes: tuple[Floats, Floats]) -> tuple[list[Floats], Floats]:
@@ -35,7 +35,7 @@ def _tensor(*axes: tuple[Floats, Floats]) -> tuple[list[Floats], Floats]:
     weights = np.ones(())
     for _, w in axes:
         weights = np.multiply.outer(weights, w)
-    return [grid.ravel() for grid in grids], weights.ravel()
+    return [grid.ravel() for grid in grids], np.asarray(weights.ravel())
 
 
 def _turn(count: int) -> tuple[Floats, Floats]:
@@ -107,9 +107,7 @@ def _tetrahedra(shape: ConvexHull, n: int) -> Quadrature:
     a, b, c = (vertices[faces[:, k]] - apex for k in range(3))
     (u, v, s), w = _tensor(gauss(n, 0.0, 1.0), gauss(n, 0.0, 1.0), gauss(n, 0.0, 1.0))
     flat = u[:, None, None] * (
-        a[None] * (1.0 - v)[:, None, None]
-        + b[None] * (v * (1.0 - s))[:, None, None]
-        + c[None] * (v * s)[:, None, None]
+        a[None] * (1.0 - v)[:, None, None] + b[None] * (v * (1.0 - s))[:, None, None] + c[None] * (v * s)[:, None, None]
     )
     volume6 = np.abs(np.einsum("fi,fi->f", a, np.cross(b, c)))
     weights = (w * u * u * v)[:, None] * volume6[None]
@@ -133,8 +131,8 @@ def surface_quadrature(shape: Shape) -> Quadrature:
             kept.append(Quadrature(points[open_air], part.weights[open_air], normals[open_air]))
         return Quadrature(*(np.concatenate([getattr(q, f) for q in kept]) for f in ("points", "weights", "normals")))
     match shape:
-        case Box(size_m=size):
-            return _box_surface(np.array(size))
+        case Box(size_m=edges):
+            return _box_surface(np.array(edges))
         case Sphere(radius_m=r):
             return _ball_surface(np.full(3, r))
         case Ellipsoid(radii_m=radii):
@@ -207,14 +205,15 @@ def depth_inside(shape: ConvexShape, points: Floats) -> Floats:
             return np.asarray((np.array(size) / 2 - np.abs(points)).min(1))
         case Sphere(radius_m=r):
             return np.asarray(r - np.linalg.norm(points, axis=1))
-        case Ellipsoid(radii_m=radii):
-            return np.asarray((1.0 - np.linalg.norm(points / np.array(radii), axis=1)) * min(radii))
+        case Ellipsoid():
+            radii = np.array(shape.radii_m)
+            return np.asarray((1.0 - np.linalg.norm(points / radii, axis=1)) * radii.min())
         case Cylinder(radius_m=r, height_m=h):
-            return np.minimum(r - np.hypot(x, y), h / 2 - np.abs(z))
+            return np.asarray(np.minimum(r - np.hypot(x, y), h / 2 - np.abs(z)))
         case Capsule(radius_m=r, length_m=h):
             return np.asarray(r - np.sqrt(x * x + y * y + np.maximum(np.abs(z) - h / 2, 0.0) ** 2))
         case Cone(radius_m=r, height_m=h):
-            return np.minimum((r * (0.5 - z / h) - np.hypot(x, y)) * h / np.hypot(r, h), z + h / 2)
+            return np.asarray(np.minimum((r * (0.5 - z / h) - np.hypot(x, y)) * h / np.hypot(r, h), z + h / 2))
         case ConvexHull():
             planes = hull_planes(shape)
             return np.asarray((planes[:, 3] - points @ planes[:, :3].T).min(1))

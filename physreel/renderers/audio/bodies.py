@@ -1,0 +1,187 @@
+"""What each body sounds like when it is struck: its modes as a bank of resonators that give pressure at a metre."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.geometry.mass import MassProperties, body_mass_properties
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.renderers.audio.modal import Modes, shape_modes, unit_shape
+from physreel.renderers.audio.radiation import (
+    dipole_rate,
+    mode_efficiency,
+    slab_pressure_per_newton,
+    slab_rate_and_weight,
+)
+from physreel.renderers.audio.solids import depth_inside
+from physreel.spec import Air, Body, Compound, Material, Piece, Plane, SceneSpec, Shape, TriangleMesh
+
+Floats = NDArray[np.float64]
+
+LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
+SUPPORT_LOSS = 0.02
+"""Loss factor that a static body has from what it is fixed to."""
+CONTACT_LOSS, CONTACT_LOSS_SHARE = 0.005, 0.3
+"""A body that touches another loses this much more, plus this share of the other's own loss factor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """The audible modes of one solid piece, K of them, plus the click of a free body as the last.
+
+    Attributes:
+        rates: (2, K) λ in 1/s: free, and while something touches it.
+        weights: (K,) complex.
+        hertz: (K,).
+        direct: Pa·m per newton of the force itself (slabs only).
+    """
+
+    rates: NDArray[np.complex128]
+    weights: NDArray[np.complex128]
+    hertz: Floats
+    direct: float
+    modes: Modes | None
+    groups: NDArray[np.int64]
+    used: int
+    loudness: Floats
+    signs: Floats
+    scale: float
+    place: Piece | None
+    click: float
+
+    def gains(self, points: Floats, directions: Floats) -> Floats:
+        """(N, K) pressure at 1 m per unit of each resonator for forces at points (N, 3), along (N, 3), body frame.
+
+        Modes of one frequency (a ball has them by fives) count as one, by the sum of squares: which of them a solver
+        returns is arbitrary, what they give together is not. The click's gain is for a listener along the force.
+        """
+        out = np.zeros((len(points), len(self.hertz)))
+        if self.modes is not None and len(self.groups):
+            if self.place is not None:
+                back = conjugate_wxyz(self.place.orientation_wxyz)
+                points = rotate_wxyz(back, points - np.array(self.place.position_m))
+                directions = rotate_wxyz(back, directions)
+            shapes = self.modes.displacements(points / self.scale, self.used)
+            push = np.einsum("nki,ni->nk", shapes, directions) * self.loudness
+            out[:, : len(self.groups)] = np.sqrt(np.add.reduceat(push * push, self.groups, axis=1)) * self.signs
+        if self.click:
+            out[:, -1] = self.click
+        return out
+
+
+class SoundingBody:
+    """A body of the spec with its mass, its loss and the banks of its pieces (one, but for static compounds)."""
+
+    def __init__(self, spec: SceneSpec, index: int) -> None:
+        self.index = index
+        self.body: Body = spec.bodies[index]
+        self.material: Material = spec.material_of(self.body)
+        self.air: Air = spec.air
+        self.is_slab = isinstance(self.body.shape, (Plane, TriangleMesh))
+        self.dynamic = self.body.motion == "dynamic"
+        self.mass: MassProperties | None = None if self.is_slab else body_mass_properties(self.body, self.material)
+        self.pieces: tuple[Piece, ...] = ()
+        if isinstance(self.body.shape, Compound) and not self.dynamic:
+            self.pieces = self.body.shape.pieces
+        self._banks: dict[int, Bank] = {}
+
+    def piece_at(self, point: Floats) -> int:
+        """Which piece of a static compound a point (3,) in the body's frame belongs to; 0 for all other bodies."""
+        if not self.pieces:
+            return 0
+        return int(np.argmax([_depth(piece, point) for piece in self.pieces]))
+
+    def bank(self, piece: int, contact_loss: float) -> Bank:
+        """The bank of a piece; ``contact_loss`` is the loss factor added while the body is touched."""
+        if piece not in self._banks:
+            self._banks[piece] = self._slab() if self.is_slab else self._solid(piece, contact_loss)
+        return self._banks[piece]
+
+    def _slab(self) -> Bank:
+        rate, weight = slab_rate_and_weight()
+        direct = slab_pressure_per_newton(self.material.density_kg_m3, self.air)
+        return Bank(
+            rates=np.full((2, 1), rate),
+            weights=np.array([-weight]),
+            hertz=np.array([abs(rate) / (2 * np.pi)]),
+            direct=direct,
+            modes=None,
+            groups=np.zeros(0, np.int64),
+            used=0,
+            loudness=np.zeros(0),
+            signs=np.zeros(0),
+            scale=1.0,
+            place=None,
+            click=direct,
+        )
+
+    def _solid(self, piece: int, contact_loss: float) -> Bank:
+        place = self.pieces[piece] if self.pieces else None
+        shape: Shape = self.body.shape if place is None else place.shape
+        unit, scale = unit_shape(shape)
+        modes = shape_modes(unit, self.material.poisson_ratio)
+        air, material = self.air, self.material
+        density = material.density_kg_m3
+        if self.mass is not None and self.body.mass_kg is not None:
+            density = self.body.mass_kg / self._volume()
+        undamped = modes.omega / scale * np.sqrt(material.young_modulus_pa / density)
+        used = int(np.searchsorted(undamped, 2 * np.pi * HIGHEST_HZ))
+        undamped = undamped[:used]
+        surface = modes.area * scale**2
+        radius = float(np.sqrt(surface / (4 * np.pi)))
+        efficiency = mode_efficiency(modes.multipole_share[:used], undamped, radius, air)
+        modal_mass = density * scale**3
+        impedance = air.density_kg_m3 * air.speed_of_sound_m_s
+        square = modes.normal_square[:used] / modal_mass
+        radiation = impedance * surface * efficiency * square / np.maximum(undamped, 1e-9)
+        loss = material.loss_factor + radiation + (0.0 if self.dynamic else SUPPORT_LOSS)
+        # One factor 1/√m is the push on the mode, the other its motion at the surface.
+        loudness = impedance * np.sqrt(efficiency * square * surface / (4 * np.pi) / modal_mass)
+        starts = np.flatnonzero(np.r_[True, np.diff(undamped) > 1e-5 * undamped[:-1]]) if used else np.zeros(0, int)
+        audible = undamped[starts] >= 2 * np.pi * LOWEST_HZ
+        rates = np.stack([_rates(undamped, loss + extra)[starts] for extra in (0.0, contact_loss)])
+        weights = 1.0 + 1j * (-rates[0].real / rates[0].imag)
+        # What a listener gets of one mode is in step with the push or against it, as the mode's shape has it there.
+        signs = np.where((np.arange(len(starts)) * 0.6180339887498949) % 1.0 < 0.5, 1.0, -1.0) * audible
+        hertz = undamped[starts] / (2 * np.pi)
+        click = 0.0
+        if self.dynamic and self.mass is not None:
+            ball = float(np.cbrt(3.0 * self._volume() / (4.0 * np.pi)))
+            click = impedance * ball / self.mass.mass
+            rate = dipole_rate(ball, air)
+            rates = np.concatenate([rates, np.full((2, 1), rate)], 1)
+            weights = np.append(weights, 1.0 + 1.0j)
+            hertz = np.append(hertz, abs(rate) / (2 * np.pi))
+        return Bank(
+            rates=rates,
+            weights=weights,
+            hertz=hertz,
+            direct=0.0,
+            modes=modes,
+            groups=starts,
+            used=used,
+            loudness=loudness,
+            signs=signs,
+            scale=scale,
+            place=place,
+            click=click,
+        )
+
+    def _volume(self) -> float:
+        from physreel.geometry.mass import mass_properties
+
+        return mass_properties(self.body.shape).mass
+
+
+def _rates(undamped: Floats, loss: Floats) -> NDArray[np.complex128]:
+    # A loss factor of 2 is critical damping; what is near it has no pitch left to lose.
+    ratio = np.minimum(0.5 * loss, 0.7)
+    return np.asarray(undamped * (-ratio + 1j * np.sqrt(1.0 - ratio**2)))
+
+
+def _depth(piece: Piece, point: Floats) -> float:
+    local = rotate_wxyz(conjugate_wxyz(piece.orientation_wxyz), point - np.array(piece.position_m))
+    return float(depth_inside(piece.shape, local[None])[0])

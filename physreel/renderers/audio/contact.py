@@ -1,0 +1,252 @@
+"""Contact sound: every blow, slide and roll of the trajectory, through the modes of what it touches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.analysis import find_impacts
+from physreel.renderers.audio.base import AudioRenderer
+from physreel.renderers.audio.bodies import CONTACT_LOSS, CONTACT_LOSS_SHARE, SoundingBody
+from physreel.renderers.audio.friction import HOP, Rub, find_rubs
+from physreel.renderers.audio.mix import PASCAL_PER_UNIT, SILENCE_PA, Ear, ears_of
+from physreel.renderers.audio.poses import Poses
+from physreel.renderers.audio.radiation import transmission
+from physreel.renderers.audio.strikes import Strike, pulse_strength, strike_of
+from physreel.spec import SceneSpec
+from physreel.values import SAMPLE_RATE_HZ, Audio, SoundEvent, Trajectory
+
+Floats = NDArray[np.float64]
+
+_PEAK_WINDOW_S = 0.02
+
+
+@dataclass(eq=False)
+class _Struck:
+    """The blows on one bank: times at the source, and gains at a metre."""
+
+    strikes: list[Strike] = field(default_factory=list)
+    gains: list[Floats] = field(default_factory=list)
+    sides: list[int] = field(default_factory=list)
+
+
+class ContactSoundRenderer(AudioRenderer):
+    """Modal synthesis of impacts, sliding and rolling (docs/sound.md has the model, its sources and its limits)."""
+
+    name = "modal"
+
+    def render(self, spec: SceneSpec, trajectory: Trajectory) -> Audio:
+        """Record the clip: (S, C) samples on the fixed scale PASCAL_PER_UNIT, and the causes of all sounds."""
+        recording = _Recording(spec, trajectory)
+        stems = recording.stems()
+        total = np.zeros((recording.length, len(spec.microphones)))
+        for stem in stems.values():
+            total += stem
+        return _audio(total, recording.events(total))
+
+    def stems(self, spec: SceneSpec, trajectory: Trajectory) -> dict[str, Audio]:
+        """What each body gives off by itself, by name; they add up to what ``render`` records.
+
+        Both bodies of a contact sound: a ball that strikes a table is in the ball's stem and in the table's.
+        Events are with the second body of their pair in the spec's order.
+        """
+        recording = _Recording(spec, trajectory)
+        stems = recording.stems()
+        total = sum(stems.values(), np.zeros((recording.length, len(spec.microphones))))
+        events = recording.events(total)
+        return {
+            body.name: _audio(stems[i], tuple(event for event in events if event.bodies[-1] == body.name))
+            for i, body in enumerate(spec.bodies)
+        }
+
+
+def _audio(pascals: Floats, events: tuple[SoundEvent, ...]) -> Audio:
+    samples = (pascals / PASCAL_PER_UNIT).astype(np.float32)
+    clipped = float(np.mean(np.abs(samples) > 1.0)) if samples.size else 0.0
+    return Audio(samples=samples, pascal_per_unit=PASCAL_PER_UNIT, clipped_fraction=clipped, events=events)
+
+
+class _Recording:
+    """One clip while it is made."""
+
+    def __init__(self, spec: SceneSpec, trajectory: Trajectory) -> None:
+        self.spec, self.trajectory = spec, trajectory
+        self.length = round(spec.duration_s * SAMPLE_RATE_HZ)
+        self.ears = ears_of(spec)
+        self.poses = Poses(spec, trajectory)
+        self.bodies = [SoundingBody(spec, i) for i in range(len(spec.bodies))]
+        self.strikes: list[Strike] = []
+        self.rubs: list[Rub] = []
+        self.hertz: list[float] = []
+        self.rub_hertz: list[float] = []
+        if not self.ears:
+            return
+        for impact in find_impacts(spec, trajectory):
+            strike = strike_of(impact, self.bodies, self.poses, trajectory.step_s)
+            if strike is not None:
+                self.strikes.append(strike)
+        self.rubs = find_rubs(spec, trajectory, self.bodies, self.poses)
+
+    def stems(self) -> dict[int, Floats]:
+        """(S, C) pascals of each body."""
+        out = {i: np.zeros((len(self.ears), self.length)) for i in range(len(self.bodies))}
+        loudest: list[tuple[float, float]] = [(0.0, 0.0)] * len(self.strikes)
+        banks: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for number, strike in enumerate(self.strikes):
+            for side in (0, 1):
+                sounding = self.bodies[strike.bodies[side]]
+                piece = sounding.piece_at(strike.local[side][0])
+                banks.setdefault((sounding.index, piece), []).append((number, side))
+        for (index, piece), blows in sorted(banks.items()):
+            self._strike(out[index], self.bodies[index], piece, blows, loudest)
+        self.hertz = [hertz for _, hertz in loudest]
+        self.rub_hertz = [self._rub(out, rub) for rub in self.rubs]
+        return {i: channels.T for i, channels in out.items()}
+
+    def _contact_loss(self, index: int) -> float:
+        contacts = self.trajectory.contacts
+        others = np.concatenate([contacts.body_b[contacts.body_a == index], contacts.body_a[contacts.body_b == index]])
+        losses = [self.bodies[int(k)].material.loss_factor for k in np.unique(others)]
+        return CONTACT_LOSS + CONTACT_LOSS_SHARE * max(losses, default=0.0)
+
+    def _touched(self, index: int, delay_s: float) -> NDArray[np.bool_]:
+        from physreel.renderers.audio.kernels import BLOCK
+
+        contacts = self.trajectory.contacts
+        flags = np.zeros(-(-self.length // BLOCK), bool)
+        mine = (contacts.body_a == index) | (contacts.body_b == index)
+        at = ((contacts.time_s[mine] + delay_s) * SAMPLE_RATE_HZ / BLOCK).astype(np.int64)
+        flags[at[(at >= 0) & (at < len(flags))]] = True
+        return flags
+
+    def _strike(
+        self,
+        out: Floats,
+        sounding: SoundingBody,
+        piece: int,
+        blows: list[tuple[int, int]],
+        loudest: list[tuple[float, float]],
+    ) -> None:
+        from physreel.renderers.audio.kernels import ring
+
+        bank = sounding.bank(piece, self._contact_loss(sounding.index))
+        if not len(bank.hertz):
+            return
+        strikes = [self.strikes[number] for number, _ in blows]
+        local = [strike.local[side] for strike, (_, side) in zip(strikes, blows, strict=True)]
+        gains = bank.gains(np.stack([at for at, _ in local]), np.stack([way for _, way in local]))
+        strength = np.stack([pulse_strength(strike, bank.hertz) for strike in strikes])
+        for (number, _), strike, row in zip(blows, strikes, np.abs(gains) * strength, strict=True):
+            best = int(np.argmax(row))
+            # The click and the slab have no pitch: their spectrum ends where the pulse's does.
+            tonal = best < len(bank.groups)
+            hertz = float(bank.hertz[best]) if tonal else min(float(bank.hertz[best]), 0.5 / strike.length_s)
+            loudest[number] = max(loudest[number], (float(row[best]), hertz))
+        points = np.stack([strike.point for strike in strikes])
+        forces = np.stack(
+            [strike.normal * (1.0 if side else -1.0) for strike, (_, side) in zip(strikes, blows, strict=True)]
+        )
+        times = np.array([strike.time_s for strike in strikes])
+        lengths = np.array([strike.length_s for strike in strikes]) * SAMPLE_RATE_HZ
+        peaks = np.array([strike.peak_n for strike in strikes])
+        speed = self.spec.air.speed_of_sound_m_s
+        for channel, ear in enumerate(self.ears):
+            arrivals, factors = [], []
+            for image in ear.images(sounding.index if sounding.is_slab else None):
+                distance, cosine, share = image.hears(points, forces)
+                arrivals.append((times + distance / speed) * SAMPLE_RATE_HZ)
+                amount = gains * transmission(bank.hertz[None], distance[:, None], self.spec.air)
+                amount *= (share / distance)[:, None]
+                if sounding.dynamic and bank.click:
+                    amount[:, -1] *= cosine
+                amount[np.abs(amount) * strength < SILENCE_PA] = 0.0
+                factors.append((amount, bank.direct * share / distance))
+            ring(
+                out[channel],
+                bank.rates,
+                bank.weights,
+                self._touched(sounding.index, float(np.linalg.norm(points - ear.position, axis=1).mean()) / speed),
+                np.concatenate(arrivals),
+                np.tile(lengths, len(arrivals)),
+                np.tile(peaks, len(arrivals)),
+                np.concatenate([amount for amount, _ in factors]),
+                np.concatenate([direct for _, direct in factors]),
+                float(SAMPLE_RATE_HZ),
+                SILENCE_PA,
+            )
+
+    def _rub(self, out: dict[int, Floats], rub: Rub) -> float:
+        from physreel.renderers.audio.kernels import listen, scrape
+
+        loudest = (0.0, 0.0)
+        hops = -(-self.length // HOP) + 1
+        place = np.clip(np.arange(hops) - rub.first // HOP, 0, len(rub.points) - 1)
+        for side in (0, 1):
+            sounding = self.bodies[rub.bodies[side]]
+            at, way = rub.local[side]
+            piece = sounding.piece_at(at[len(at) // 2])
+            bank = sounding.bank(piece, self._contact_loss(sounding.index))
+            source = np.zeros(self.length)
+            if bank.direct:
+                stop = min(self.length, rub.first + len(rub.force))
+                source[rub.first : stop] += bank.direct * rub.force[: stop - rub.first]
+            elif len(bank.hertz):
+                gains = bank.gains(at, way)
+                if sounding.dynamic:
+                    gains[:, -1] *= 0.5  # the mean over directions of a dipole
+                steady = np.abs(gains).max(0) * np.abs(1.0 / bank.rates[1].real)
+                keep = steady * np.abs(rub.force).max(initial=0.0) > SILENCE_PA
+                if not keep.any():
+                    continue
+                scrape(
+                    source, rub.first, rub.force, np.ascontiguousarray(gains[:, keep]), HOP, bank.rates[1][keep],
+                    bank.weights[keep], float(SAMPLE_RATE_HZ), SILENCE_PA,
+                )  # fmt: skip
+                loudest = max(loudest, (float(steady.max()), float(bank.hertz[int(np.argmax(steady))])))
+            for channel, ear in enumerate(self.ears):
+                distance = np.linalg.norm(rub.points - ear.position, axis=1)[place]
+                listen(
+                    out[sounding.index][channel], source, distance, HOP, self.spec.air.speed_of_sound_m_s,
+                    float(SAMPLE_RATE_HZ), ear.interpolation,
+                )  # fmt: skip
+        return loudest[1]
+
+    def events(self, total: Floats) -> tuple[SoundEvent, ...]:
+        """The causes of what is heard in ``total`` (S, C) pascals, in order of time."""
+        if not self.ears:
+            return ()
+        found = [
+            self._event("impact", strike.bodies, strike.time_s, strike.point, hertz, total, _PEAK_WINDOW_S)
+            for strike, hertz in zip(self.strikes, self.hertz, strict=True)
+        ]
+        for rub, hertz in zip(self.rubs, self.rub_hertz, strict=True):
+            length = len(rub.force) / SAMPLE_RATE_HZ
+            start = rub.first / SAMPLE_RATE_HZ
+            found.append(self._event(rub.kind, rub.bodies, start, rub.points[0], hertz, total, length))
+        found = [event for event in found if event.peak_pa > SILENCE_PA]
+        return tuple(sorted(found, key=lambda event: (event.time_s, event.kind, event.bodies)))
+
+    def _event(
+        self,
+        kind: str,
+        bodies: tuple[int, int],
+        time_s: float,
+        point: Floats,
+        hertz: float,
+        total: Floats,
+        window_s: float,
+    ) -> SoundEvent:
+        ear: Ear = self.ears[0]
+        heard = time_s + float(np.linalg.norm(point - ear.position)) / self.spec.air.speed_of_sound_m_s
+        low = int(heard * SAMPLE_RATE_HZ)
+        part = total[low : low + max(int(window_s * SAMPLE_RATE_HZ), 1), 0]
+        return SoundEvent(
+            time_s=time_s,
+            heard_s=heard,
+            kind=kind,
+            bodies=(self.spec.bodies[bodies[0]].name, self.spec.bodies[bodies[1]].name),
+            dominant_hz=hertz,
+            peak_pa=float(np.abs(part).max(initial=0.0)),
+        )

@@ -1,0 +1,107 @@
+"""How hard bodies touch: Hertz's contact time, effective masses and the curvature of shapes where they meet.
+
+Source: H. Hertz, J. reine angew. Math. 92, 156 (1881); K. L. Johnson, Contact Mechanics (1985), 4.2 and 11.4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.geometry.hulls import hull_planes
+from physreel.geometry.mass import MassProperties
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz, wxyz_to_matrix
+from physreel.renderers.audio.modal import largest_extent
+from physreel.renderers.audio.solids import depth_inside
+from physreel.spec import (
+    Box,
+    Capsule,
+    Compound,
+    Cone,
+    ConvexHull,
+    Cylinder,
+    Ellipsoid,
+    Material,
+    Shape,
+    Sphere,
+)
+
+Floats = NDArray[np.float64]
+
+EDGE_SHARE = 0.02
+"""Edges and corners are rounded to this share of the body's largest extent; no real thing is sharper."""
+NEAR_SHARE = 0.03
+"""A point this near to a face (share of the extent) lies on it."""
+
+
+def contact_modulus_pa(a: Material, b: Material) -> float:
+    """E* of two materials: 1/E* = (1 - nu_a²)/E_a + (1 - nu_b²)/E_b."""
+    return 1.0 / sum((1.0 - m.poisson_ratio**2) / m.young_modulus_pa for m in (a, b))
+
+
+def contact_time_s(*, mass_kg: float, radius_m: float, modulus_pa: float, speed_m_s: float) -> float:
+    """How long two elastic bodies touch: 2.87 (m² / (R E*² v))^(1/5).
+
+    Args:
+        mass_kg: effective mass, 1/m = 1/m_a + 1/m_b.
+        radius_m: effective radius, 1/R = 1/R_a + 1/R_b.
+        modulus_pa: see ``contact_modulus_pa``.
+        speed_m_s: of approach.
+    """
+    return float(2.87 * (mass_kg**2 / (radius_m * modulus_pa**2 * speed_m_s)) ** 0.2)
+
+
+def indentation_m(*, force_n: Floats, radius_m: float, modulus_pa: float) -> Floats:
+    """How deep a static force presses two bodies into each other: (9 F² / (16 R E*²))^(1/3)."""
+    return np.asarray(np.cbrt(9.0 * force_n**2 / (16.0 * radius_m * modulus_pa**2)))
+
+
+def yielding(mass: MassProperties, orientation_wxyz: Floats, arm: Floats, normal: Floats) -> float:
+    """1 / effective mass (1/kg) of a free body struck at ``arm`` (3,) from its centre along ``normal``, world frame."""
+    turn = wxyz_to_matrix(orientation_wxyz)
+    lever = turn.T @ np.cross(arm, normal)
+    return float(1.0 / mass.mass + lever @ np.linalg.solve(mass.inertia, lever))
+
+
+def curvature_radius_m(shape: Shape, point: Floats) -> float:
+    """Radius of the surface near a point (3,) in the shape's frame; of two principal radii the geometric mean.
+
+    Flat faces count as a ball of the body's extent, edges as rounded (EDGE_SHARE).
+    """
+    if isinstance(shape, Compound):
+        locals_ = [
+            rotate_wxyz(conjugate_wxyz(p.orientation_wxyz), point - np.array(p.position_m)) for p in shape.pieces
+        ]
+        depths = [depth_inside(p.shape, x[None])[0] for p, x in zip(shape.pieces, locals_, strict=True)]
+        best = int(np.argmax(depths))
+        return curvature_radius_m(shape.pieces[best].shape, locals_[best])
+    extent = largest_extent(shape)
+    edge, near = EDGE_SHARE * extent, NEAR_SHARE * extent
+    radial = float(np.hypot(point[0], point[1]))
+    match shape:
+        case Sphere(radius_m=r):
+            return r
+        case Ellipsoid(radii_m=radii):
+            on = point / max(float(np.linalg.norm(point / np.array(radii))), 1e-9)
+            return float(np.prod(radii) * (on**2 / np.array(radii) ** 4).sum())
+        case Capsule(radius_m=r, length_m=h):
+            return r if abs(point[2]) > h / 2 else float(np.sqrt(r * extent))
+        case Cylinder(radius_m=r, height_m=h):
+            cap, side = h / 2 - abs(point[2]) < near, r - radial < near
+            if cap and side:
+                return float(np.sqrt(edge * r))
+            return extent if cap else float(np.sqrt(r * extent))
+        case Cone(radius_m=r, height_m=h):
+            if h / 2 - point[2] < near:
+                return edge
+            if point[2] + h / 2 < near:
+                return float(np.sqrt(edge * r)) if r - radial < near else extent
+            return float(np.sqrt(max(radial, edge) * extent))
+        case Box(size_m=size):
+            faces = int((np.array(size) / 2 - np.abs(point) < near).sum())
+        case ConvexHull():
+            planes = hull_planes(shape)
+            faces = int((planes[:, 3] - planes[:, :3] @ point < near).sum())
+        case _:
+            return extent
+    return (extent, extent, float(np.sqrt(edge * extent)), edge)[min(faces, 3)]

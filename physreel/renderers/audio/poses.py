@@ -1,0 +1,73 @@
+"""Where bodies are between frames: in flight they obey gravity, so a pose just before a blow is known exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.geometry.mass import mass_properties
+from physreel.geometry.rotations import multiply_wxyz, rotate_wxyz
+from physreel.spec import Plane, SceneSpec, TriangleMesh
+from physreel.values import Trajectory
+
+Floats = NDArray[np.float64]
+
+
+class Poses:
+    """Poses of all bodies at any time, from frames, velocities and the times of contacts."""
+
+    def __init__(self, spec: SceneSpec, trajectory: Trajectory) -> None:
+        self._fps = trajectory.fps
+        self._pose = np.concatenate([trajectory.body_pose, trajectory.body_pose_end[None]])
+        self._velocity = np.concatenate([trajectory.body_velocity, trajectory.body_velocity_end[None]])
+        self._gravity = np.array(spec.gravity_m_s2)
+        self._center = [
+            np.zeros(3) if isinstance(body.shape, (Plane, TriangleMesh)) else mass_properties(body.shape).center
+            for body in spec.bodies
+        ]
+        self._dynamic = [body.motion == "dynamic" for body in spec.bodies]
+        contacts = trajectory.contacts
+        self._touch = [
+            contacts.time_s[(contacts.body_a == i) | (contacts.body_b == i)] if dynamic else np.zeros(0)
+            for i, dynamic in enumerate(self._dynamic)
+        ]
+
+    def at(self, body: int, time_s: float) -> tuple[Floats, Floats]:
+        """Position (3,) and orientation (4,) at a time.
+
+        A body that was free since the last frame is carried on from there, one that is free until the next frame is
+        carried back from that; between two touches the frames are joined by straight lines.
+        """
+        last = len(self._pose) - 2
+        frame = min(max(int(time_s * self._fps), 0), last)
+        since = time_s - frame / self._fps
+        if self._dynamic[body]:
+            touch = self._touch[body]
+            before = np.searchsorted(touch, time_s - 1e-9) - np.searchsorted(touch, frame / self._fps)
+            if before <= 0:
+                return self._carried(body, frame, since)
+            after = np.searchsorted(touch, (frame + 1) / self._fps) - np.searchsorted(touch, time_s + 1e-9)
+            if after <= 0:
+                return self._carried(body, frame + 1, since - 1.0 / self._fps)
+        share = min(max(since * self._fps, 0.0), 1.0)
+        a, b = self._pose[frame, body], self._pose[frame + 1, body]
+        turn = np.where(a[3:] @ b[3:] < 0.0, -b[3:], b[3:])
+        quat = (1.0 - share) * a[3:] + share * turn
+        return (1.0 - share) * a[:3] + share * b[:3], quat / np.linalg.norm(quat)
+
+    def _carried(self, body: int, frame: int, dt: float) -> tuple[Floats, Floats]:
+        pose, velocity, center = self._pose[frame, body], self._velocity[frame, body], self._center[body]
+        middle = pose[:3] + rotate_wxyz(pose[3:], center) + velocity[:3] * dt + 0.5 * self._gravity * dt * dt
+        half = 0.5 * dt * velocity[3:]
+        angle = float(np.linalg.norm(half))
+        quat = multiply_wxyz(np.array([np.cos(angle), *(np.sinc(angle / np.pi) * half)]), pose[3:])
+        return middle - rotate_wxyz(quat, center), quat
+
+    def velocities(self, body: int, times_s: Floats) -> Floats:
+        """(N, 3) velocity of the centre of mass at times (N,), straight lines between frames."""
+        grid = np.arange(len(self._velocity)) / self._fps
+        return np.stack([np.interp(times_s, grid, self._velocity[:, body, k]) for k in range(3)], 1)
+
+    def center(self, body: int) -> Floats:
+        """(3,) centre of mass in the body's frame."""
+        return self._center[body]
