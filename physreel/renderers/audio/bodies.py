@@ -16,12 +16,15 @@ from physreel.renderers.audio.radiation import (
     slab_pressure_per_newton,
     slab_rate_and_weight,
 )
-from physreel.renderers.audio.solids import depth_inside
+from physreel.renderers.audio.solids import deepest_piece
 from physreel.spec import Air, Body, Compound, Material, Piece, Plane, SceneSpec, Shape, TriangleMesh
 
 Floats = NDArray[np.float64]
 
 LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
+ROUGH_MARGIN, GLUED_MARGIN = 1.2, 2.0
+"""A shape whose lowest frequency, roughly known, is so much above what is heard is not looked at closer (compounds are
+known less well)."""
 SUPPORT_LOSS = 0.02
 """Loss factor that a static body has from what it is fixed to."""
 CONTACT_LOSS, CONTACT_LOSS_SHARE = 0.005, 0.3
@@ -90,9 +93,9 @@ class SoundingBody:
 
     def piece_at(self, point: Floats) -> int:
         """Which piece of a static compound a point (3,) in the body's frame belongs to; 0 for all other bodies."""
-        if not self.pieces:
+        if not isinstance(self.body.shape, Compound) or self.dynamic:
             return 0
-        return int(np.argmax([_depth(piece, point) for piece in self.pieces]))
+        return deepest_piece(self.body.shape, point)[0]
 
     def bank(self, piece: int, contact_loss: float) -> Bank:
         """The bank of a piece; ``contact_loss`` is the loss factor added while the body is touched."""
@@ -122,12 +125,19 @@ class SoundingBody:
         place = self.pieces[piece] if self.pieces else None
         shape: Shape = self.body.shape if place is None else place.shape
         unit, scale = unit_shape(shape)
-        modes = shape_modes(unit, self.material.poisson_ratio)
         air, material = self.air, self.material
         density = material.density_kg_m3
         if self.mass is not None and self.body.mass_kg is not None:
             density = self.body.mass_kg / self._volume()
-        undamped = modes.omega / scale * np.sqrt(material.young_modulus_pa / density)
+        pitch = float(np.sqrt(material.young_modulus_pa / density)) / scale
+        # No solid rings higher than a ball, whose lowest mode is at half the speed of sound in a bar over its diameter.
+        silent = False
+        if pitch > 4 * np.pi * HIGHEST_HZ:
+            margin = GLUED_MARGIN if isinstance(shape, Compound) else ROUGH_MARGIN
+            lowest = shape_modes(unit, material.poisson_ratio, rough=True).omega[0] * pitch
+            silent = lowest > margin * 2 * np.pi * HIGHEST_HZ
+        modes = shape_modes(unit, material.poisson_ratio, rough=silent)
+        undamped = modes.omega * pitch
         used = int(np.searchsorted(undamped, 2 * np.pi * HIGHEST_HZ))
         undamped = undamped[:used]
         surface = modes.area * scale**2
@@ -180,8 +190,3 @@ def _rates(undamped: Floats, loss: Floats) -> NDArray[np.complex128]:
     # A loss factor of 2 is critical damping; what is near it has no pitch left to lose.
     ratio = np.minimum(0.5 * loss, 0.7)
     return np.asarray(undamped * (-ratio + 1j * np.sqrt(1.0 - ratio**2)))
-
-
-def _depth(piece: Piece, point: Floats) -> float:
-    local = rotate_wxyz(conjugate_wxyz(piece.orientation_wxyz), point - np.array(piece.position_m))
-    return float(depth_inside(piece.shape, local[None])[0])

@@ -14,13 +14,14 @@ from physreel.renderers.audio.friction import HOP, Rub, find_rubs
 from physreel.renderers.audio.mix import PASCAL_PER_UNIT, SILENCE_PA, Ear, ears_of
 from physreel.renderers.audio.poses import Poses
 from physreel.renderers.audio.radiation import transmission
-from physreel.renderers.audio.strikes import Strike, pulse_strength, strike_of
+from physreel.renderers.audio.strikes import Strike, find_strikes, pulse_strength
 from physreel.spec import SceneSpec
 from physreel.values import SAMPLE_RATE_HZ, Audio, SoundEvent, Trajectory
 
 Floats = NDArray[np.float64]
 
 _PEAK_WINDOW_S = 0.02
+_MARGIN = 32
 
 
 @dataclass(eq=False)
@@ -83,10 +84,7 @@ class _Recording:
         self.rub_hertz: list[float] = []
         if not self.ears:
             return
-        for impact in find_impacts(spec, trajectory):
-            strike = strike_of(impact, self.bodies, self.poses, trajectory.step_s)
-            if strike is not None:
-                self.strikes.append(strike)
+        self.strikes = find_strikes(find_impacts(spec, trajectory), self.bodies, self.poses, trajectory.step_s)
         self.rubs = find_rubs(spec, trajectory, self.bodies, self.poses)
 
     def stems(self) -> dict[int, Floats]:
@@ -205,11 +203,16 @@ class _Recording:
                     bank.weights[keep], float(SAMPLE_RATE_HZ), SILENCE_PA,
                 )  # fmt: skip
                 loudest = max(loudest, (float(steady.max()), float(bank.hertz[int(np.argmax(steady))])))
+            heard = np.flatnonzero(np.abs(source) > SILENCE_PA * 1e-2)
+            if not len(heard) or np.abs(source).max() < SILENCE_PA:
+                continue
+            low, high = int(heard[0]), int(heard[-1]) + 1
+            sound = np.pad(source[low:high], _MARGIN)
             for channel, ear in enumerate(self.ears):
                 distance = np.linalg.norm(rub.points - ear.position, axis=1)[place]
                 listen(
-                    out[sounding.index][channel], source, distance, HOP, self.spec.air.speed_of_sound_m_s,
-                    float(SAMPLE_RATE_HZ), ear.interpolation,
+                    out[sounding.index][channel], sound, low - _MARGIN, distance, HOP,
+                    self.spec.air.speed_of_sound_m_s, float(SAMPLE_RATE_HZ), ear.interpolation,
                 )  # fmt: skip
         return loudest[1]
 

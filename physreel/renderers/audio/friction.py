@@ -37,7 +37,7 @@ SLIDE_SHARE, ROLL_SHARE = 0.10, 0.02
 """Modulation of the normal force by fully developed roughness: many asperities carry at once, and not in step."""
 
 PROFILE_SPACING_M = 1e-5
-PROFILE_LENGTH = 1 << 16
+PROFILE_LENGTH = 1 << 15
 PROFILE_BEND_M = 2e-3
 """The profile is fractal (height ~ wavelength) below this wavelength, and flat in spectrum above."""
 
@@ -116,8 +116,13 @@ def _pair_rubs(
     slides = sliding >= 0.3 * rolling
     gate = np.clip((speed - SILENT_SPEED_M_S) / (FULL_SPEED_M_S - SILENT_SPEED_M_S), 0.0, 1.0)
     rubbing = (total > 0.0) & (gate > 0.0)
+    runs = _runs(rubbing, gap=2, shortest=round(SHORTEST_S * SAMPLE_RATE_HZ / HOP))
+    if not runs:
+        return []
+    name = f"{spec.bodies[a].name}\0{spec.bodies[b].name}"
+    profile = _profile(np.random.Generator(np.random.Philox(key=_key(seed, name))))
     found = []
-    for start, stop in _runs(rubbing, gap=2, shortest=round(SHORTEST_S * SAMPLE_RATE_HZ / HOP)):
+    for start, stop in runs:
         # Faded in and out over a hop on either side.
         low, high = max(start - 1, 0), min(stop + 1, hops - 1)
         window = np.arange(low, high + 1)
@@ -132,12 +137,10 @@ def _pair_rubs(
         amplitude[[0, -1]] = 0.0
         travel = np.interp(window, np.flatnonzero(rubbing), speed[rubbing])
         patch = _patch_m(pair, local, normal_force[window])
-        name = f"{spec.bodies[a].name}\0{spec.bodies[b].name}\0{low}"
-        stream = np.random.Generator(np.random.Philox(key=_key(seed, f"{spec.bodies[a].name}\0{spec.bodies[b].name}")))
         steps = (len(window) - 1) * HOP
         force = surface_force(
-            _profile(stream), PROFILE_SPACING_M, travel, amplitude, np.clip(travel / (2.0 * patch), 50.0, 20_000.0),
-            _key(seed, name) % 997 * 1e-3, HOP, steps, float(SAMPLE_RATE_HZ),
+            profile, PROFILE_SPACING_M, travel, amplitude, np.clip(travel / (2.0 * patch), 50.0, 20_000.0),
+            _key(seed, f"{name}\0{low}") % 997 * 1e-3, HOP, steps, float(SAMPLE_RATE_HZ),
         )  # fmt: skip
         found.append(
             Rub(
@@ -174,9 +177,9 @@ def _runs(flags: NDArray[np.bool_], *, gap: int, shortest: int) -> list[tuple[in
 def _into_body(
     poses: Poses, body: int, window: NDArray[np.int64], points: Floats, directions: Floats
 ) -> tuple[Floats, Floats]:
-    places = [poses.at(body, float(h) * HOP / SAMPLE_RATE_HZ) for h in window]
-    back = conjugate_wxyz(np.stack([quat for _, quat in places]))
-    return rotate_wxyz(back, points - np.stack([p for p, _ in places])), rotate_wxyz(back, directions)
+    position, quat = poses.at(body, np.asarray(window * (HOP / SAMPLE_RATE_HZ), np.float64))
+    back = conjugate_wxyz(quat)
+    return rotate_wxyz(back, points - position), rotate_wxyz(back, directions)
 
 
 def _radius(pair: tuple[SoundingBody, SoundingBody], local: tuple[tuple[Floats, Floats], ...]) -> float:

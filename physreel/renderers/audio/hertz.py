@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from physreel.geometry.hulls import hull_planes
 from physreel.geometry.mass import MassProperties
-from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz, wxyz_to_matrix
 from physreel.renderers.audio.modal import largest_extent
-from physreel.renderers.audio.solids import depth_inside
+from physreel.renderers.audio.solids import deepest_piece
 from physreel.spec import (
     Box,
     Capsule,
@@ -56,11 +55,10 @@ def indentation_m(*, force_n: Floats, radius_m: float, modulus_pa: float) -> Flo
     return np.asarray(np.cbrt(9.0 * force_n**2 / (16.0 * radius_m * modulus_pa**2)))
 
 
-def yielding(mass: MassProperties, orientation_wxyz: Floats, arm: Floats, normal: Floats) -> float:
-    """1 / effective mass (1/kg) of a free body struck at ``arm`` (3,) from its centre along ``normal``, world frame."""
-    turn = wxyz_to_matrix(orientation_wxyz)
-    lever = turn.T @ np.cross(arm, normal)
-    return float(1.0 / mass.mass + lever @ np.linalg.solve(mass.inertia, lever))
+def yielding(mass: MassProperties, arms: Floats, directions: Floats) -> Floats:
+    """(N,) 1 / effective mass (1/kg) of a free body struck at ``arms`` (N, 3) from its centre, body frame."""
+    lever = np.cross(arms, directions)
+    return np.asarray(1.0 / mass.mass + np.einsum("ni,ij,nj->n", lever, np.linalg.inv(mass.inertia), lever))
 
 
 def curvature_radius_m(shape: Shape, point: Floats) -> float:
@@ -69,12 +67,8 @@ def curvature_radius_m(shape: Shape, point: Floats) -> float:
     Flat faces count as a ball of the body's extent, edges as rounded (EDGE_SHARE).
     """
     if isinstance(shape, Compound):
-        locals_ = [
-            rotate_wxyz(conjugate_wxyz(p.orientation_wxyz), point - np.array(p.position_m)) for p in shape.pieces
-        ]
-        depths = [depth_inside(p.shape, x[None])[0] for p, x in zip(shape.pieces, locals_, strict=True)]
-        best = int(np.argmax(depths))
-        return curvature_radius_m(shape.pieces[best].shape, locals_[best])
+        best, local = deepest_piece(shape, point)
+        return curvature_radius_m(shape.pieces[best].shape, local)
     extent = largest_extent(shape)
     edge, near = EDGE_SHARE * extent, NEAR_SHARE * extent
     radial = float(np.hypot(point[0], point[1]))

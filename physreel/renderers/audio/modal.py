@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.geometry.hulls import hull_faces
 from physreel.renderers.audio.solids import Quadrature, gauss, surface_quadrature, volume_quadrature
 from physreel.spec import Box, Capsule, Compound, Cone, ConvexHull, Cylinder, Ellipsoid, Piece, Shape, Sphere
 
@@ -21,6 +22,9 @@ Floats = NDArray[np.float64]
 
 MODE_LIMIT = 96
 """Modes kept of a shape, lowest first."""
+
+ROUGH_BUDGET = 4.0
+"""Degree of the basis that only asks whether a shape can be heard."""
 
 MULTIPOLES = 5
 """Multipole orders told apart: 0 (breathing) … 3, and all higher as order 4."""
@@ -118,25 +122,36 @@ def _scaled(shape: Shape, factor: float) -> Shape:
 
 
 @lru_cache(maxsize=256)
-def shape_modes(unit: Shape, poisson_ratio: float) -> Modes:
-    """The modes of a shape as ``unit_shape`` gives it; kept in memory for shapes that come again."""
-    axes, degree_limit = _basis_axes(unit), _degree_budget(unit)
-    rough = volume_quadrature(unit, 4)
-    center = rough.weights @ rough.points / rough.weights.sum()
+def shape_modes(unit: Shape, poisson_ratio: float, *, rough: bool = False) -> Modes:
+    """The modes of a shape as ``unit_shape`` gives it; kept in memory for shapes that come again.
+
+    Args:
+        unit: the shape.
+        poisson_ratio: of its material.
+        rough: with few basis functions. Frequencies are bounds from above, the lowest within some 20 % for compact
+            shapes: enough to know that there is nothing to be heard.
+    """
+    axes, degree_limit = _basis_axes(unit), ROUGH_BUDGET if rough else _degree_budget(unit)
+    low = volume_quadrature(unit, 4)
+    center = low.weights @ low.points / low.weights.sum()
     surface = surface_quadrature(unit)
-    corners = np.concatenate([(surface.points - center) @ axes.T, (rough.points - center) @ axes.T])
+    corners = np.concatenate([(surface.points - center) @ axes.T, (low.points - center) @ axes.T])
     half = np.maximum(np.abs(corners).max(0), _reach(unit, center, axes))
     orders = _orders(half, degree_limit)
     degrees = _degrees(orders)
-    solid = volume_quadrature(unit, 2 * int(orders.max()))
-    points, weights = ((solid.points - center) @ axes.T) / half, solid.weights
-    mirrored = _mirror_planes(points, weights, orders)
-    points, weights = _reduced(points, weights, orders, mirrored)
+    mirrored = _mirror_planes(unit, center, half)
+    if isinstance(unit, ConvexHull):
+        vertices, faces = hull_faces(unit)
+        points, weights = _grid(_hull_moments(((vertices - center) @ axes.T / half)[faces], 2 * orders), orders)
+        weights = weights * half.prod()
+    else:
+        solid = volume_quadrature(unit, 2 * int(orders.max()))
+        points, weights = _folded((solid.points - center) / half, solid.weights, mirrored)
     omega, coefficients = _solve(points, weights, half, degrees, mirrored, poisson_ratio)
     local = ((surface.points - center) @ axes.T) / half
     tables, _ = _legendre(np.clip(local, -1.0, 1.0), orders)
-    motion = np.einsum("kin,qn->kqi", coefficients, _products(tables, degrees), optimize=True)
-    normal = np.einsum("kqi,qi->kq", motion, surface.normals @ axes.T)
+    values, outward = _products(tables, degrees), surface.normals @ axes.T
+    normal = sum((coefficients[:, i] @ values.T * outward[:, i] for i in range(3)), np.zeros((len(omega), len(local))))
     area = float(surface.weights.sum())
     modes = Modes(
         omega=omega,
@@ -148,7 +163,7 @@ def shape_modes(unit: Shape, poisson_ratio: float) -> Modes:
         normal_square=normal**2 @ surface.weights / area,
         multipole_share=_multipole_share(normal, surface, center),
         area=area,
-        volume=float(rough.weights.sum()),
+        volume=float(low.weights.sum()),
     )
     for name in ("omega", "center", "axes", "half", "degrees", "weights", "normal_square", "multipole_share"):
         getattr(modes, name).flags.writeable = False
@@ -163,15 +178,15 @@ def _reach(unit: Shape, center: Floats, axes: Floats) -> Floats:
 
 
 def _degree_budget(unit: Shape) -> float:
-    # Cost grows with the cube of the unknowns in one symmetry block: shapes with mirror planes afford more of them.
+    # The lowest ten modes are then within 1 % of converged, for shapes glued from pieces within some 15 %.
     match unit:
         case ConvexHull():
             return 6.0
         case Compound(pieces=pieces):
             return 8.0 if len(pieces) <= 6 else 7.0
-        case Cone():
-            return 8.0
-    return 9.0
+        case Ellipsoid() | Sphere() | Capsule() | Cone():
+            return 7.0
+    return 8.0
 
 
 def _basis_axes(unit: Shape) -> Floats:
@@ -222,50 +237,73 @@ def _products(tables: list[Floats], degrees: NDArray[np.int64]) -> Floats:
     return np.asarray(x[:, degrees[:, 0]] * y[:, degrees[:, 1]] * z[:, degrees[:, 2]])
 
 
-def _mirror_planes(points: Floats, weights: Floats, orders: NDArray[np.int64]) -> tuple[bool, bool, bool]:
-    """Whether the solid is its own mirror image across each axis plane: then all odd moments vanish."""
-    tables, _ = _legendre(points, np.minimum(2 * orders, 7))
-    moments = np.einsum("q,qa,qb,qc->abc", weights, *tables, optimize=True)
-    scale = 1e-7 * weights.sum()
-    return (
-        bool(np.abs(moments[1::2]).max() < scale),
-        bool(np.abs(moments[:, 1::2]).max() < scale),
-        bool(np.abs(moments[:, :, 1::2]).max() < scale),
-    )
+def _mirror_planes(unit: Shape, center: Floats, half: Floats) -> tuple[bool, bool, bool]:
+    """Across which axis planes through the centre the solid is its own mirror image."""
+    if isinstance(unit, ConvexHull):
+        return (False, False, False)
+    if isinstance(unit, Cone):
+        return (True, True, False)
+    if not isinstance(unit, Compound):
+        return (True, True, True)
+    # Then all odd moments vanish; those of low degree tell apart whatever is put together from a few pieces.
+    solid = volume_quadrature(unit, 7)
+    tables, _ = _legendre((solid.points - center) / half, np.full(3, 5))
+    x, y, z = tables
+    moments = ((x * solid.weights[:, None])[:, :, None] * y[:, None, :]).reshape(len(x), -1).T @ z
+    moments = np.abs(moments.reshape(6, 6, 6)) > 1e-7 * solid.weights.sum()
+    moments &= np.indices((6, 6, 6)).sum(0) <= 7
+    return (not moments[1::2].any(), not moments[:, 1::2].any(), not moments[:, :, 1::2].any())
 
 
-def _reduced(
-    points: Floats, weights: Floats, orders: NDArray[np.int64], mirrored: tuple[bool, bool, bool]
-) -> tuple[Floats, Floats]:
-    """The same integrals of all products of two basis functions, from fewer points.
-
-    Mirror halves are folded away. What is still many points is replaced by a Gauss grid whose weights carry the solid's
-    Legendre moments: exact for all polynomials the products can be, though some weights are negative.
-    """
+def _folded(points: Floats, weights: Floats, mirrored: tuple[bool, bool, bool]) -> tuple[Floats, Floats]:
+    """The half, quarter or eighth on the positive side of the mirror planes, weighing as much as the whole."""
     for axis in np.flatnonzero(mirrored):
         at = points[:, axis]
         weights = weights * np.where(np.abs(at) < 1e-12, 1.0, 2.0)
         keep = at > -1e-12
         points, weights = points[keep], weights[keep]
-    nodes = [gauss(2 * int(n) + 1, 0.0 if fold else -1.0, 1.0) for n, fold in zip(orders, mirrored, strict=True)]
-    if 2 * np.prod([len(x) for x, _ in nodes]) > len(points) or any(mirrored):
-        return points, weights
-    top = 2 * orders
-    pairs = np.indices(tuple(top + 1)).reshape(3, -1).T
-    pairs = pairs[(pairs / top).sum(1) <= 1.0 + 1e-9]
-    moments = np.zeros(len(pairs))
-    for start in range(0, len(points), 4096):
-        tables, _ = _legendre(points[start : start + 4096], top)
-        moments += weights[start : start + 4096] @ _products(tables, pairs)
-    full = np.zeros(tuple(top + 1))
-    full[tuple(pairs.T)] = moments
+    return points, weights
+
+
+def _hull_moments(corners: Floats, top: NDArray[np.int64]) -> Floats:
+    """Normalised Legendre moments (top + 1) of a polyhedron given by its faces' corners (F, 3, 3), origin inside.
+
+    Of a monomial of degree q the integral over the volume is 1 / (q + 3) times that over the surface of it and the
+    distance of the face's plane (J. B. Lasserre, 1998): faces need far fewer points than tetrahedra.
+    """
+    u, wu = gauss(int(top.max()) // 2 + 2, 0.0, 1.0)
+    s, r = (grid.ravel() for grid in np.meshgrid(u, u, indexing="ij"))
+    weight = (np.outer(wu, wu) * u[:, None]).ravel()
+    bary = np.stack([1.0 - s, s * (1.0 - r), s * r], 1)
+    points = (bary @ corners).reshape(-1, 3)
+    six_volume = np.abs(np.linalg.det(corners))
+    heavy = (six_volume[:, None] * weight).ravel()
+    x, y, z = (points[:, k, None] ** np.arange(top[k] + 1) for k in range(3))
+    size = (int(top[0]) + 1, int(top[1]) + 1, int(top[2]) + 1)
+    plane = (x * heavy[:, None])[:, :, None] * y[:, None, :]
+    monomial = (plane.reshape(len(x), -1).T @ z).reshape(size)
+    monomial /= np.indices(size).sum(0) + 3.0
+    for axis in range(3):
+        change = np.zeros((top[axis] + 1, top[axis] + 1))
+        for n in range(top[axis] + 1):
+            change[n, : n + 1] = np.polynomial.legendre.leg2poly(np.eye(n + 1)[n]) * np.sqrt(n + 0.5)
+        monomial = np.moveaxis(np.tensordot(change, monomial, (1, axis)), 0, axis)
+    return np.asarray(monomial)
+
+
+def _grid(moments: Floats, orders: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """A Gauss grid on the bounding box, weighted so that it has the solid's moments.
+
+    Exact for all products of two basis functions, though some weights are negative.
+    """
+    nodes = [gauss(2 * int(n) + 1) for n in orders]
+    # Degrees beyond those of products would only add noise.
+    moments = np.where((np.indices(moments.shape).T / (2 * orders)).sum(-1).T <= 1.0 + 1e-9, moments, 0.0)
+    for axis, ((x, w), n) in enumerate(zip(nodes, orders, strict=True)):
+        values = _legendre(np.repeat(x[:, None], 3, 1), np.full(3, 2 * int(n)))[0][0] * w[:, None]
+        moments = np.moveaxis(np.tensordot(values, moments, (1, axis)), 0, axis)
     grid = np.stack([g.ravel() for g in np.meshgrid(*(x for x, _ in nodes), indexing="ij")], 1)
-    per_axis = [
-        _legendre(np.repeat(x[:, None], 3, 1), np.full(3, t))[0][0] for (x, _), t in zip(nodes, top, strict=True)
-    ]
-    density = np.einsum("abc,xa,yb,zc->xyz", full, *per_axis, optimize=True)
-    cell = np.einsum("x,y,z->xyz", *(w for _, w in nodes))
-    return grid, (density * cell).ravel()
+    return grid, moments.ravel()
 
 
 def _solve(
@@ -284,6 +322,11 @@ def _solve(
     tables, slopes = _legendre(points, orders)
     root = np.sqrt(np.abs(weights))[:, None]
     sign = np.where(weights < 0, -1.0, 1.0)[:, None]
+    plain = bool((weights >= 0).all())
+
+    def product(a: Floats, b: Floats) -> Floats:
+        return np.asarray(a.T @ (b if plain else sign * b))
+
     basis = _products(tables, degrees) * root
     gradient = [
         _products([slopes[i] if i == axis else tables[i] for i in range(3)], degrees) * (root / half[axis])
@@ -306,20 +349,20 @@ def _solve(
         for i in range(3):
             mine = slice(at[i], at[i + 1])
             functions = basis[:, members[i]]
-            mass[mine, mine] = functions.T @ (sign * functions)
+            mass[mine, mine] = product(functions, functions)
             slope = [g[:, members[i]] for g in gradient]
-            own = [s.T @ (sign * s) for s in slope]
+            own = [product(s, s) for s in slope]
             stiff[mine, mine] = shear * (own[0] + own[1] + own[2]) + (lame + shear) * own[i]
             for j in range(i + 1, 3):
                 theirs = slice(at[j], at[j + 1])
-                straight = slope[i].T @ (sign * gradient[j][:, members[j]])
-                crossed = slope[j].T @ (sign * gradient[i][:, members[j]])
+                straight = product(slope[i], gradient[j][:, members[j]])
+                crossed = product(slope[j], gradient[i][:, members[j]])
                 stiff[mine, theirs] = lame * straight + shear * crossed
                 stiff[theirs, mine] = stiff[mine, theirs].T
         if not at[3]:
             continue
-        keep = min(int(at[3]) - 1, MODE_LIMIT // (1 if len(classes) == 1 else 2) + 5)
-        values, vectors = eigh(stiff, mass, subset_by_index=(0, keep), driver="gvx", check_finite=False)
+        values, vectors = eigh(stiff, mass, driver="gvd", check_finite=False)
+        values, vectors = values[: MODE_LIMIT + 6], vectors[:, : MODE_LIMIT + 6]
         full = np.zeros((len(values), 3, count))
         for i in range(3):
             full[:, i, members[i]] = vectors[at[i] : at[i + 1]].T

@@ -32,35 +32,35 @@ class Poses:
             for i, dynamic in enumerate(self._dynamic)
         ]
 
-    def at(self, body: int, time_s: float) -> tuple[Floats, Floats]:
-        """Position (3,) and orientation (4,) at a time.
+    def at(self, body: int, times_s: Floats) -> tuple[Floats, Floats]:
+        """Positions (N, 3) and orientations (N, 4) of a body at times (N,).
 
         A body that was free since the last frame is carried on from there, one that is free until the next frame is
         carried back from that; between two touches the frames are joined by straight lines.
         """
-        last = len(self._pose) - 2
-        frame = min(max(int(time_s * self._fps), 0), last)
-        since = time_s - frame / self._fps
+        frame = np.clip((times_s * self._fps).astype(np.int64), 0, len(self._pose) - 2)
+        since = times_s - frame / self._fps
+        share = np.clip(since * self._fps, 0.0, 1.0)[:, None]
+        a, b = self._pose[frame, body], self._pose[frame + 1, body]
+        turn = np.where(np.einsum("ni,ni->n", a[:, 3:], b[:, 3:])[:, None] < 0.0, -b[:, 3:], b[:, 3:])
+        quat = (1.0 - share) * a[:, 3:] + share * turn
+        position, quat = (1.0 - share) * a[:, :3] + share * b[:, :3], quat / np.linalg.norm(quat, axis=1)[:, None]
         if self._dynamic[body]:
             touch = self._touch[body]
-            before = np.searchsorted(touch, time_s - 1e-9) - np.searchsorted(touch, frame / self._fps)
-            if before <= 0:
-                return self._carried(body, frame, since)
-            after = np.searchsorted(touch, (frame + 1) / self._fps) - np.searchsorted(touch, time_s + 1e-9)
-            if after <= 0:
-                return self._carried(body, frame + 1, since - 1.0 / self._fps)
-        share = min(max(since * self._fps, 0.0), 1.0)
-        a, b = self._pose[frame, body], self._pose[frame + 1, body]
-        turn = np.where(a[3:] @ b[3:] < 0.0, -b[3:], b[3:])
-        quat = (1.0 - share) * a[3:] + share * turn
-        return (1.0 - share) * a[:3] + share * b[:3], quat / np.linalg.norm(quat)
+            before = np.searchsorted(touch, times_s - 1e-9) - np.searchsorted(touch, frame / self._fps)
+            after = np.searchsorted(touch, (frame + 1) / self._fps) - np.searchsorted(touch, times_s + 1e-9)
+            on, back = before <= 0, (before > 0) & (after <= 0)
+            for free, base, dt in ((on, frame, since), (back, frame + 1, since - 1.0 / self._fps)):
+                position[free], quat[free] = self._carried(body, base[free], dt[free])
+        return position, quat
 
-    def _carried(self, body: int, frame: int, dt: float) -> tuple[Floats, Floats]:
+    def _carried(self, body: int, frame: NDArray[np.int64], dt: Floats) -> tuple[Floats, Floats]:
         pose, velocity, center = self._pose[frame, body], self._velocity[frame, body], self._center[body]
-        middle = pose[:3] + rotate_wxyz(pose[3:], center) + velocity[:3] * dt + 0.5 * self._gravity * dt * dt
-        half = 0.5 * dt * velocity[3:]
-        angle = float(np.linalg.norm(half))
-        quat = multiply_wxyz(np.array([np.cos(angle), *(np.sinc(angle / np.pi) * half)]), pose[3:])
+        dt = dt[:, None]
+        middle = pose[:, :3] + rotate_wxyz(pose[:, 3:], center) + velocity[:, :3] * dt + 0.5 * self._gravity * dt * dt
+        half = 0.5 * dt * velocity[:, 3:]
+        angle = np.linalg.norm(half, axis=1)[:, None]
+        quat = multiply_wxyz(np.concatenate([np.cos(angle), np.sinc(angle / np.pi) * half], 1), pose[:, 3:])
         return middle - rotate_wxyz(quat, center), quat
 
     def velocities(self, body: int, times_s: Floats) -> Floats:

@@ -57,7 +57,7 @@ def dipole_rate(radius_m: float, air: Air) -> complex:
 
 
 def slab_pressure_per_newton(density_kg_m3: float, air: Air) -> float:
-    """Pressure · distance / force on a slab below its critical frequency: rho0 / (2π m''), m'' mass per area (Cremer)."""
+    """Pressure · distance / force of a slab below its critical frequency (Cremer): rho0 / (2π m''), m'' mass per m²."""
     return air.density_kg_m3 / (2.0 * np.pi * density_kg_m3 * SLAB_THICKNESS_M)
 
 

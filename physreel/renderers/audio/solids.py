@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.hulls import hull_faces, hull_planes
-from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.rotations import wxyz_to_matrix
 from physreel.spec import Box, Capsule, Compound, Cone, ConvexHull, ConvexShape, Cylinder, Ellipsoid, Shape, Sphere
 
 Floats = NDArray[np.float64]
@@ -25,17 +26,24 @@ class Quadrature:
 
 def gauss(count: int, low: float = -1.0, high: float = 1.0) -> tuple[Floats, Floats]:
     """Gauss-Legendre nodes and weights on [low, high]: exact to degree 2 count - 1."""
-    x, w = np.polynomial.legendre.leggauss(count)
+    x, w = _leggauss(count)
     half = 0.5 * (high - low)
     return np.asarray(low + half * (x + 1.0)), np.asarray(half * w)
 
 
+@lru_cache(maxsize=128)
+def _leggauss(count: int) -> tuple[Floats, Floats]:
+    x, w = np.polynomial.legendre.leggauss(count)
+    x.flags.writeable = w.flags.writeable = False
+    return x, w
+
+
 def _tensor(*axes: tuple[Floats, Floats]) -> tuple[list[Floats], Floats]:
     grids = np.meshgrid(*(nodes for nodes, _ in axes), indexing="ij")
-    weights = np.ones(())
+    weights: Floats = np.ones(())
     for _, w in axes:
         weights = np.multiply.outer(weights, w)
-    return [grid.ravel() for grid in grids], np.asarray(weights.ravel())
+    return [np.asarray(grid.ravel(), np.float64) for grid in grids], weights.ravel()
 
 
 def _turn(count: int) -> tuple[Floats, Floats]:
@@ -49,10 +57,7 @@ def volume_quadrature(shape: Shape, degree: int) -> Quadrature:
     n = degree // 2 + 1
     if isinstance(shape, Compound):
         parts = [volume_quadrature(piece.shape, degree) for piece in shape.pieces]
-        points = [
-            rotate_wxyz(piece.orientation_wxyz, part.points) + piece.position_m
-            for piece, part in zip(shape.pieces, parts, strict=True)
-        ]
+        points = [part.points @ turn.T + place for part, turn, place in zip(parts, *piece_frames(shape), strict=True)]
         return _solid(np.concatenate(points), np.concatenate([part.weights for part in parts]))
     match shape:
         case Box(size_m=size):
@@ -118,16 +123,16 @@ def surface_quadrature(shape: Shape) -> Quadrature:
     """A few hundred points on the surface with outward normals; of a compound only what is not inside another piece."""
     if isinstance(shape, Compound):
         kept = []
+        turns, places = piece_frames(shape)
         for k, piece in enumerate(shape.pieces):
             part = surface_quadrature(piece.shape)
-            points = rotate_wxyz(piece.orientation_wxyz, part.points) + piece.position_m
-            normals = rotate_wxyz(piece.orientation_wxyz, part.normals)
+            points = part.points @ turns[k].T + places[k]
+            normals = part.normals @ turns[k].T
             size = float(np.ptp(points, axis=0).max())
             open_air = np.ones(len(points), bool)
             for j, other in enumerate(shape.pieces):
                 if j != k:
-                    local = rotate_wxyz(conjugate_wxyz(other.orientation_wxyz), points - np.array(other.position_m))
-                    open_air &= depth_inside(other.shape, local) < -1e-3 * size
+                    open_air &= depth_inside(other.shape, (points - places[j]) @ turns[j]) < -1e-3 * size
             kept.append(Quadrature(points[open_air], part.weights[open_air], normals[open_air]))
         return Quadrature(*(np.concatenate([getattr(q, f) for q in kept]) for f in ("points", "weights", "normals")))
     match shape:
@@ -217,3 +222,21 @@ def depth_inside(shape: ConvexShape, points: Floats) -> Floats:
         case ConvexHull():
             planes = hull_planes(shape)
             return np.asarray((planes[:, 3] - points @ planes[:, :3].T).min(1))
+
+
+@lru_cache(maxsize=256)
+def piece_frames(shape: Compound) -> tuple[Floats, Floats]:
+    """Rotations (P, 3, 3) and places (P, 3) that take points of a compound's pieces to its own frame."""
+    turns = wxyz_to_matrix(np.array([piece.orientation_wxyz for piece in shape.pieces]))
+    places = np.array([piece.position_m for piece in shape.pieces])
+    turns.flags.writeable = places.flags.writeable = False
+    return turns, places
+
+
+def deepest_piece(shape: Compound, point: Floats) -> tuple[int, Floats]:
+    """Which piece a point (3,) of a compound lies in (or is nearest to), and the point in the piece's frame."""
+    turns, places = piece_frames(shape)
+    local = np.einsum("pij,pi->pj", turns, point - places)
+    depths = [float(depth_inside(piece.shape, local[k : k + 1])[0]) for k, piece in enumerate(shape.pieces)]
+    best = int(np.argmax(depths))
+    return best, local[best]

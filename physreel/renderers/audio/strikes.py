@@ -46,40 +46,54 @@ class Strike:
     local: tuple[tuple[Floats, Floats], tuple[Floats, Floats]]
 
 
-def strike_of(impact: Impact, bodies: list[SoundingBody], poses: Poses, step_s: float) -> Strike | None:
-    """The pulse of an impact; None where neither body can yield."""
-    time_s = max(impact.time_s - min(step_s, EARLIEST_S), 0.0)
-    point, normal = np.array(impact.point_m), np.array(impact.normal)
-    pair = (bodies[impact.body_a], bodies[impact.body_b])
-    compliance, curvature, local = 0.0, 0.0, []
-    for sounding, sign in zip(pair, (-1.0, 1.0), strict=True):
-        position, quat = poses.at(sounding.index, time_s)
-        back = conjugate_wxyz(quat)
-        at, toward = rotate_wxyz(back, point - position), rotate_wxyz(back, sign * normal)
-        local.append((at, toward))
-        if sounding.dynamic and sounding.mass is not None:
-            arm = point - position - rotate_wxyz(quat, sounding.mass.center)
-            compliance += yielding(sounding.mass, quat, arm, normal)
-        if not sounding.is_slab:
-            curvature += 1.0 / curvature_radius_m(sounding.body.shape, at)
-    if compliance == 0.0 or curvature == 0.0 or impact.normal_impulse_n_s <= 0.0:
-        return None
-    length = contact_time_s(
-        mass_kg=1.0 / compliance,
-        radius_m=1.0 / curvature,
-        modulus_pa=contact_modulus_pa(pair[0].material, pair[1].material),
-        speed_m_s=impact.approach_speed_m_s,
-    )
-    length = min(length, LONGEST_PULSE_S)
-    return Strike(
-        time_s=time_s,
-        length_s=length,
-        peak_n=impact.normal_impulse_n_s * np.pi / (2.0 * length),
-        bodies=(impact.body_a, impact.body_b),
-        point=point,
-        normal=normal,
-        local=(local[0], local[1]),
-    )
+def find_strikes(impacts: tuple[Impact, ...], bodies: list[SoundingBody], poses: Poses, step_s: float) -> list[Strike]:
+    """The pulses of impacts, in their order; those of pairs of which neither can yield have none."""
+    if not impacts:
+        return []
+    count = len(impacts)
+    times = np.maximum(np.array([impact.time_s for impact in impacts]) - min(step_s, EARLIEST_S), 0.0)
+    points = np.array([impact.point_m for impact in impacts])
+    normals = np.array([impact.normal for impact in impacts])
+    pairs = np.array([(impact.body_a, impact.body_b) for impact in impacts])
+    compliance, curvature = np.zeros(count), np.zeros(count)
+    at, toward = np.zeros((2, count, 3)), np.zeros((2, count, 3))
+    for side, sign in ((0, -1.0), (1, 1.0)):
+        for index in np.unique(pairs[:, side]):
+            mine = np.flatnonzero(pairs[:, side] == index)
+            sounding = bodies[int(index)]
+            position, quat = poses.at(int(index), times[mine])
+            back = conjugate_wxyz(quat)
+            at[side, mine] = rotate_wxyz(back, points[mine] - position)
+            toward[side, mine] = rotate_wxyz(back, sign * normals[mine])
+            if sounding.dynamic and sounding.mass is not None:
+                arms = at[side, mine] - sounding.mass.center
+                compliance[mine] += yielding(sounding.mass, arms, toward[side, mine])
+            if not sounding.is_slab:
+                curvature[mine] += [1.0 / curvature_radius_m(sounding.body.shape, p) for p in at[side, mine]]
+    found = []
+    for k, impact in enumerate(impacts):
+        if compliance[k] == 0.0 or curvature[k] == 0.0 or impact.normal_impulse_n_s <= 0.0:
+            continue
+        a, b = impact.body_a, impact.body_b
+        length = contact_time_s(
+            mass_kg=1.0 / float(compliance[k]),
+            radius_m=1.0 / float(curvature[k]),
+            modulus_pa=contact_modulus_pa(bodies[a].material, bodies[b].material),
+            speed_m_s=impact.approach_speed_m_s,
+        )
+        length = min(length, LONGEST_PULSE_S)
+        found.append(
+            Strike(
+                time_s=float(times[k]),
+                length_s=length,
+                peak_n=impact.normal_impulse_n_s * np.pi / (2.0 * length),
+                bodies=(a, b),
+                point=points[k],
+                normal=normals[k],
+                local=((at[0, k], toward[0, k]), (at[1, k], toward[1, k])),
+            )
+        )
+    return found
 
 
 def pulse_strength(strike: Strike, hertz: Floats) -> Floats:
