@@ -54,25 +54,32 @@ class Bank:
     scale: float
     place: Piece | None
     click: float
+    modal_mass: float
 
-    def gains(self, points: Floats, directions: Floats) -> Floats:
-        """(N, K) pressure at 1 m per unit of each resonator for forces at points (N, 3), along (N, 3), body frame.
+    def gains(self, points: Floats, directions: Floats) -> tuple[Floats, Floats]:
+        """What forces at points (N, 3) along directions (N, 3), body frame, do to each resonator.
+
+        Returns (N, K) pressure at 1 m per unit, and (N, K) mobility in 1/kg: the energy that a pulse leaves in a mode
+        is mobility · |spectrum of the force|² / 2.
 
         Modes of one frequency (a ball has them by fives) count as one, by the sum of squares: which of them a solver
         returns is arbitrary, what they give together is not. The click's gain is for a listener along the force.
         """
-        out = np.zeros((len(points), len(self.hertz)))
+        out, mobility = np.zeros((2, len(points), len(self.hertz)))
         if self.modes is not None and len(self.groups):
             if self.place is not None:
                 back = conjugate_wxyz(self.place.orientation_wxyz)
                 points = rotate_wxyz(back, points - np.array(self.place.position_m))
                 directions = rotate_wxyz(back, directions)
             shapes = self.modes.displacements(points / self.scale, self.used)
-            push = np.einsum("nki,ni->nk", shapes, directions) * self.loudness
-            out[:, : len(self.groups)] = np.sqrt(np.add.reduceat(push * push, self.groups, axis=1)) * self.signs
+            push = np.einsum("nki,ni->nk", shapes, directions)
+            tonal = slice(len(self.groups))
+            heard = np.add.reduceat((push * self.loudness) ** 2, self.groups, axis=1)
+            out[:, tonal] = np.sqrt(heard) * self.signs
+            mobility[:, tonal] = np.add.reduceat(push * push, self.groups, axis=1) / self.modal_mass
         if self.click:
             out[:, -1] = self.click
-        return out
+        return out, mobility
 
 
 class SoundingBody:
@@ -119,6 +126,7 @@ class SoundingBody:
             scale=1.0,
             place=None,
             click=direct,
+            modal_mass=1.0,
         )
 
     def _solid(self, piece: int, contact_loss: float) -> Bank:
@@ -178,6 +186,7 @@ class SoundingBody:
             scale=scale,
             place=place,
             click=click,
+            modal_mass=modal_mass,
         )
 
     def _volume(self) -> float:

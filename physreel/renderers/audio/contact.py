@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physreel.analysis import find_impacts
 from physreel.renderers.audio.base import AudioRenderer
-from physreel.renderers.audio.bodies import CONTACT_LOSS, CONTACT_LOSS_SHARE, SoundingBody
+from physreel.renderers.audio.bodies import CONTACT_LOSS, CONTACT_LOSS_SHARE, Bank, SoundingBody
 from physreel.renderers.audio.friction import HOP, Rub, find_rubs
-from physreel.renderers.audio.mix import PASCAL_PER_UNIT, SILENCE_PA, Ear, ears_of
+from physreel.renderers.audio.kernels import BLOCK, listen, ring, scrape
+from physreel.renderers.audio.mix import FAINT_PA, PASCAL_PER_UNIT, SILENCE_PA, Ear, ears_of
 from physreel.renderers.audio.poses import Poses
 from physreel.renderers.audio.radiation import transmission
-from physreel.renderers.audio.strikes import Strike, find_strikes, pulse_strength
+from physreel.renderers.audio.strikes import Strike, find_strikes, pulse_spectrum, pulse_strength
 from physreel.spec import SceneSpec
 from physreel.values import SAMPLE_RATE_HZ, Audio, SoundEvent, Trajectory
 
@@ -22,15 +23,20 @@ Floats = NDArray[np.float64]
 
 _PEAK_WINDOW_S = 0.02
 _MARGIN = 32
+_WINDOW = 4096
 
 
-@dataclass(eq=False)
-class _Struck:
-    """The blows on one bank: times at the source, and gains at a metre."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Blows:
+    """All N blows on one bank: numbers and sides of the strikes, gains and spectra (N, K), energies (N,)."""
 
-    strikes: list[Strike] = field(default_factory=list)
-    gains: list[Floats] = field(default_factory=list)
-    sides: list[int] = field(default_factory=list)
+    sounding: SoundingBody
+    bank: Bank
+    numbers: NDArray[np.int64]
+    sides: NDArray[np.int64]
+    gains: Floats
+    spectrum: Floats
+    energy: Floats
 
 
 class ContactSoundRenderer(AudioRenderer):
@@ -90,18 +96,42 @@ class _Recording:
     def stems(self) -> dict[int, Floats]:
         """(S, C) pascals of each body."""
         out = {i: np.zeros((len(self.ears), self.length)) for i in range(len(self.bodies))}
-        loudest: list[tuple[float, float]] = [(0.0, 0.0)] * len(self.strikes)
-        banks: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        struck: dict[tuple[int, int], list[tuple[int, int]]] = {}
         for number, strike in enumerate(self.strikes):
             for side in (0, 1):
                 sounding = self.bodies[strike.bodies[side]]
                 piece = sounding.piece_at(strike.local[side][0])
-                banks.setdefault((sounding.index, piece), []).append((number, side))
-        for (index, piece), blows in sorted(banks.items()):
-            self._strike(out[index], self.bodies[index], piece, blows, loudest)
+                struck.setdefault((sounding.index, piece), []).append((number, side))
+        blows = [self._blows(self.bodies[index], piece, listed) for (index, piece), listed in sorted(struck.items())]
+        energy = np.zeros(len(self.strikes))
+        for blow in blows:
+            np.add.at(energy, blow.numbers, blow.energy)
+        lost = np.array([strike.lost_j for strike in self.strikes])
+        # A ball that strikes a thin plate is slowed by the plate itself, and Hertz's pulse on a rigid one is too hard:
+        # what rings can have no more energy than the blow lost.
+        soften = np.sqrt(np.minimum(1.0, lost / np.maximum(energy, 1e-300)))
+        loudest = [(0.0, 0.0)] * len(self.strikes)
+        for blow in blows:
+            self._strike(out[blow.sounding.index], blow, soften, loudest)
         self.hertz = [hertz for _, hertz in loudest]
         self.rub_hertz = [self._rub(out, rub) for rub in self.rubs]
         return {i: channels.T for i, channels in out.items()}
+
+    def _blows(self, sounding: SoundingBody, piece: int, listed: list[tuple[int, int]]) -> _Blows:
+        bank = sounding.bank(piece, self._contact_loss(sounding.index))
+        strikes = [self.strikes[number] for number, _ in listed]
+        local = [strike.local[side] for strike, (_, side) in zip(strikes, listed, strict=True)]
+        gains, mobility = bank.gains(np.stack([at for at, _ in local]), np.stack([way for _, way in local]))
+        spectrum = np.stack([pulse_spectrum(strike, bank.hertz) for strike in strikes])
+        return _Blows(
+            sounding=sounding,
+            bank=bank,
+            numbers=np.array([number for number, _ in listed]),
+            sides=np.array([side for _, side in listed]),
+            gains=gains,
+            spectrum=spectrum,
+            energy=np.asarray((0.5 * mobility * spectrum**2).sum(1)),
+        )
 
     def _contact_loss(self, index: int) -> float:
         contacts = self.trajectory.contacts
@@ -110,8 +140,6 @@ class _Recording:
         return CONTACT_LOSS + CONTACT_LOSS_SHARE * max(losses, default=0.0)
 
     def _touched(self, index: int, delay_s: float) -> NDArray[np.bool_]:
-        from physreel.renderers.audio.kernels import BLOCK
-
         contacts = self.trajectory.contacts
         flags = np.zeros(-(-self.length // BLOCK), bool)
         mine = (contacts.body_a == index) | (contacts.body_b == index)
@@ -119,33 +147,24 @@ class _Recording:
         flags[at[(at >= 0) & (at < len(flags))]] = True
         return flags
 
-    def _strike(
-        self,
-        out: Floats,
-        sounding: SoundingBody,
-        piece: int,
-        blows: list[tuple[int, int]],
-        loudest: list[tuple[float, float]],
-    ) -> None:
-        from physreel.renderers.audio.kernels import ring
-
-        bank = sounding.bank(piece, self._contact_loss(sounding.index))
+    def _strike(self, out: Floats, blows: _Blows, soften: Floats, loudest: list[tuple[float, float]]) -> None:
+        bank, sounding = blows.bank, blows.sounding
         if not len(bank.hertz):
             return
-        strikes = [self.strikes[number] for number, _ in blows]
-        local = [strike.local[side] for strike, (_, side) in zip(strikes, blows, strict=True)]
-        gains = bank.gains(np.stack([at for at, _ in local]), np.stack([way for _, way in local]))
+        strikes = [self.strikes[number] for number in blows.numbers]
+        tonal = len(bank.groups)
+        gains = blows.gains.copy()
+        gains[:, :tonal] *= soften[blows.numbers][:, None]
         strength = np.stack([pulse_strength(strike, bank.hertz) for strike in strikes])
-        for (number, _), strike, row in zip(blows, strikes, np.abs(gains) * strength, strict=True):
+        # Loudness over the whole sound, not at its onset: what rings long is what is heard.
+        weight = np.abs(gains) * blows.spectrum / np.sqrt(-bank.rates[0].real)
+        for number, strike, row in zip(blows.numbers.tolist(), strikes, weight, strict=True):
             best = int(np.argmax(row))
             # The click and the slab have no pitch: their spectrum ends where the pulse's does.
-            tonal = best < len(bank.groups)
-            hertz = float(bank.hertz[best]) if tonal else min(float(bank.hertz[best]), 0.5 / strike.length_s)
+            hertz = float(bank.hertz[best]) if best < tonal else min(float(bank.hertz[best]), 0.5 / strike.length_s)
             loudest[number] = max(loudest[number], (float(row[best]), hertz))
         points = np.stack([strike.point for strike in strikes])
-        forces = np.stack(
-            [strike.normal * (1.0 if side else -1.0) for strike, (_, side) in zip(strikes, blows, strict=True)]
-        )
+        forces = np.stack([strike.normal for strike in strikes]) * np.where(blows.sides, 1.0, -1.0)[:, None]
         times = np.array([strike.time_s for strike in strikes])
         lengths = np.array([strike.length_s for strike in strikes]) * SAMPLE_RATE_HZ
         peaks = np.array([strike.peak_n for strike in strikes])
@@ -159,7 +178,7 @@ class _Recording:
                 amount *= (share / distance)[:, None]
                 if sounding.dynamic and bank.click:
                     amount[:, -1] *= cosine
-                amount[np.abs(amount) * strength < SILENCE_PA] = 0.0
+                amount[np.abs(amount) * strength < FAINT_PA] = 0.0
                 factors.append((amount, bank.direct * share / distance))
             ring(
                 out[channel],
@@ -176,9 +195,7 @@ class _Recording:
             )
 
     def _rub(self, out: dict[int, Floats], rub: Rub) -> float:
-        from physreel.renderers.audio.kernels import listen, scrape
-
-        loudest = (0.0, 0.0)
+        spectrum = np.zeros(_WINDOW // 2 + 1)
         hops = -(-self.length // HOP) + 1
         place = np.clip(np.arange(hops) - rub.first // HOP, 0, len(rub.points) - 1)
         for side in (0, 1):
@@ -191,7 +208,7 @@ class _Recording:
                 stop = min(self.length, rub.first + len(rub.force))
                 source[rub.first : stop] += bank.direct * rub.force[: stop - rub.first]
             elif len(bank.hertz):
-                gains = bank.gains(at, way)
+                gains, _ = bank.gains(at, way)
                 if sounding.dynamic:
                     gains[:, -1] *= 0.5  # the mean over directions of a dipole
                 steady = np.abs(gains).max(0) * np.abs(1.0 / bank.rates[1].real)
@@ -202,19 +219,21 @@ class _Recording:
                     source, rub.first, rub.force, np.ascontiguousarray(gains[:, keep]), HOP, bank.rates[1][keep],
                     bank.weights[keep], float(SAMPLE_RATE_HZ), SILENCE_PA,
                 )  # fmt: skip
-                loudest = max(loudest, (float(steady.max()), float(bank.hertz[int(np.argmax(steady))])))
             heard = np.flatnonzero(np.abs(source) > SILENCE_PA * 1e-2)
             if not len(heard) or np.abs(source).max() < SILENCE_PA:
                 continue
             low, high = int(heard[0]), int(heard[-1]) + 1
             sound = np.pad(source[low:high], _MARGIN)
+            middle = max(rub.first + (len(rub.force) - _WINDOW) // 2, 0)
+            part = source[middle : middle + _WINDOW]
+            spectrum += np.abs(np.fft.rfft(part * np.hanning(len(part)), _WINDOW)) ** 2
             for channel, ear in enumerate(self.ears):
                 distance = np.linalg.norm(rub.points - ear.position, axis=1)[place]
                 listen(
                     out[sounding.index][channel], sound, low - _MARGIN, distance, HOP,
                     self.spec.air.speed_of_sound_m_s, float(SAMPLE_RATE_HZ), ear.interpolation,
                 )  # fmt: skip
-        return loudest[1]
+        return float(np.argmax(np.convolve(spectrum, np.ones(5), "same")) * SAMPLE_RATE_HZ / _WINDOW)
 
     def events(self, total: Floats) -> tuple[SoundEvent, ...]:
         """The causes of what is heard in ``total`` (S, C) pascals, in order of time."""
@@ -228,7 +247,7 @@ class _Recording:
             length = len(rub.force) / SAMPLE_RATE_HZ
             start = rub.first / SAMPLE_RATE_HZ
             found.append(self._event(rub.kind, rub.bodies, start, rub.points[0], hertz, total, length))
-        found = [event for event in found if event.peak_pa > SILENCE_PA]
+        found = [event for event in found if event.peak_pa > FAINT_PA]
         return tuple(sorted(found, key=lambda event: (event.time_s, event.kind, event.bodies)))
 
     def _event(

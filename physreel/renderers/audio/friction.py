@@ -33,12 +33,12 @@ SILENT_SPEED_M_S, FULL_SPEED_M_S = 0.02, 0.06
 SHORTEST_S = 0.03
 """What rubs for less is part of a blow."""
 
-SLIDE_SHARE, ROLL_SHARE = 0.10, 0.02
+SLIDE_SHARE, ROLL_SHARE = 0.5, 0.1
 """Modulation of the normal force by fully developed roughness: many asperities carry at once, and not in step."""
 
 PROFILE_SPACING_M = 1e-5
 PROFILE_LENGTH = 1 << 15
-PROFILE_BEND_M = 2e-3
+PROFILE_BEND_M = 5e-4
 """The profile is fractal (height ~ wavelength) below this wavelength, and flat in spectrum above."""
 
 MOST_WEIGHTS = 5.0
@@ -209,10 +209,10 @@ def _modulation(
 def _patch_m(
     pair: tuple[SoundingBody, SoundingBody], local: tuple[tuple[Floats, Floats], ...], force: Floats
 ) -> Floats:
-    """(H,) half width over which the contact averages the profile: Hertz's, at most 0.3 mm (then it is rough)."""
+    """(H,) half width over which the contact averages the profile: Hertz's, at most 0.1 mm (then it is rough)."""
     radius = _radius(pair, local)
     depth = indentation_m(force_n=force, radius_m=radius, modulus_pa=contact_modulus_pa(*(s.material for s in pair)))
-    return np.asarray(np.clip(np.sqrt(radius * depth), 1e-5, 3e-4))
+    return np.asarray(np.clip(np.sqrt(radius * depth), 1e-5, 1e-4))
 
 
 def _key(seed: bytes, name: str) -> int:
