@@ -13,11 +13,11 @@ from physreel.spec import Plane, SceneSpec
 
 Floats = NDArray[np.float64]
 
-PASCAL_PER_UNIT = 40.0
+PASCAL_PER_UNIT = 100.0
 """Sound pressure of a sample value of 1.0, in every clip."""
 
-SILENCE_PA = PASCAL_PER_UNIT * 1e-6
-"""- 120 dB of full scale: what stays below is left out."""
+SILENCE_PA = PASCAL_PER_UNIT * 5e-7
+"""- 126 dB of full scale: what stays below is left out."""
 
 FAINT_PA = PASCAL_PER_UNIT * 1e-5
 """- 100 dB of full scale: modes that a blow cannot raise above it are left out of that blow."""

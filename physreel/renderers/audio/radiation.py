@@ -16,7 +16,7 @@ from physreel.spec import Air
 
 Floats = NDArray[np.float64]
 
-SLAB_THICKNESS_M = 0.06
+SLAB_THICKNESS_M = 0.1
 """A plane is a slab this thick of its material, on a soft, lossy bed."""
 
 SLAB_RESONANCE_HZ = 35.0

@@ -40,9 +40,9 @@ def _leggauss(count: int) -> tuple[Floats, Floats]:
 
 def _tensor(*axes: tuple[Floats, Floats]) -> tuple[list[Floats], Floats]:
     grids = np.meshgrid(*(nodes for nodes, _ in axes), indexing="ij")
-    weights: Floats = np.ones(())
-    for _, w in axes:
-        weights = np.multiply.outer(weights, w)
+    weights = axes[0][1]
+    for _, w in axes[1:]:
+        weights = np.asarray(np.multiply.outer(weights, w), np.float64)
     return [np.asarray(grid.ravel(), np.float64) for grid in grids], weights.ravel()
 
 

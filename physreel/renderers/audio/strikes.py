@@ -81,16 +81,18 @@ def find_strikes(impacts: tuple[Impact, ...], bodies: list[SoundingBody], poses:
         if compliance[k] == 0.0 or curvature[k] == 0.0 or impact.normal_impulse_n_s <= 0.0:
             continue
         a, b = impact.body_a, impact.body_b
+        impulse, speed = impact.normal_impulse_n_s, impact.approach_speed_m_s
+        # More impulse than the two could give by themselves: others press on them, and their mass is in the blow too.
+        mass = max(1.0 / float(compliance[k]), 0.5 * impulse / speed)
         length = contact_time_s(
-            mass_kg=1.0 / float(compliance[k]),
+            mass_kg=mass,
             radius_m=1.0 / float(curvature[k]),
             modulus_pa=contact_modulus_pa(bodies[a].material, bodies[b].material),
-            speed_m_s=impact.approach_speed_m_s,
+            speed_m_s=speed,
         )
         length = min(length, LONGEST_PULSE_S)
-        impulse, speed = impact.normal_impulse_n_s, impact.approach_speed_m_s
-        whole = 0.5 * speed**2 / float(compliance[k])
-        lost = impulse * speed - 0.5 * impulse**2 * float(compliance[k])
+        whole = 0.5 * mass * speed**2
+        lost = impulse * speed - 0.5 * impulse**2 / mass
         found.append(
             Strike(
                 time_s=float(times[k]),
