@@ -7,7 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from physreel.analysis import find_impacts
 from physreel.geometry.mass import mass_properties
+from physreel.renderers.audio.bodies import SoundingBody
+from physreel.renderers.audio.poses import Poses
+from physreel.renderers.audio.strikes import Strike, find_strikes
 from physreel.spec import MATERIALS, Body, Microphone, Plane, SceneSpec, Shape, Sphere
 from physreel.values import ContactTable, Trajectory
 
@@ -121,3 +125,9 @@ def resting(
         slip_velocity_m_s=np.tile([slip, 0.0, 0.0], (count, 1)) + 0.004 * chatter * wobble[:, None] * [1.0, 0.0, 0.0],
         approach_speed_m_s=0.008 * chatter * wobble,
     )
+
+
+def strikes_of(spec: SceneSpec, trajectory: Trajectory) -> list[Strike]:
+    """The force pulses that the renderer makes of a trajectory's impacts."""
+    bodies = [SoundingBody(spec, i) for i in range(len(spec.bodies))]
+    return find_strikes(find_impacts(spec, trajectory), bodies, Poses(spec, trajectory), trajectory.step_s)

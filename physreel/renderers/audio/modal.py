@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.hulls import hull_faces
-from physreel.renderers.audio.solids import Quadrature, gauss, surface_quadrature, volume_quadrature
+from physreel.renderers.audio.ritz import degrees_of, folded, grid, hull_moments, legendre, products, solve
+from physreel.renderers.audio.solids import Quadrature, surface_quadrature, volume_quadrature
 from physreel.spec import Box, Capsule, Compound, Cone, ConvexHull, Cylinder, Ellipsoid, Piece, Shape, Sphere
 
 Floats = NDArray[np.float64]
-
-MODE_LIMIT = 96
-"""Modes kept of a shape, lowest first."""
 
 ROUGH_BUDGET = 4.0
 """Degree of the basis that only asks whether a shape can be heard."""
@@ -64,8 +62,8 @@ class Modes:
         Points outside the bounding box are moved onto it: contacts lie a little off the surface.
         """
         local = np.clip((np.atleast_2d(points) - self.center) @ self.axes.T / self.half, -1.0, 1.0)
-        tables, _ = _legendre(local, self.degrees.max(0))
-        values = _products(tables, self.degrees)
+        tables, _ = legendre(local, self.degrees.max(0))
+        values = products(tables, self.degrees)
         chosen = self.weights[:count]
         moved = (values @ chosen.reshape(-1, chosen.shape[2]).T).reshape(len(local), len(chosen), 3)
         return np.asarray(moved @ self.axes)
@@ -139,19 +137,19 @@ def shape_modes(unit: Shape, poisson_ratio: float, *, rough: bool = False) -> Mo
     half = np.maximum(np.abs(corners).max(0), _reach(unit, center, axes))
     # Without mirror planes all unknowns are in one block, and a sliver's would be too many.
     orders = _orders(half, degree_limit, 10 if isinstance(unit, ConvexHull) else 18)
-    degrees = _degrees(orders)
+    degrees = degrees_of(orders)
     mirrored = _mirror_planes(unit, center, half)
     if isinstance(unit, ConvexHull):
         vertices, faces = hull_faces(unit)
-        points, weights = _grid(_hull_moments(((vertices - center) @ axes.T / half)[faces], 2 * orders), orders)
+        points, weights = grid(hull_moments(((vertices - center) @ axes.T / half)[faces], 2 * orders), orders)
         weights = weights * half.prod()
     else:
         solid = volume_quadrature(unit, 2 * int(orders.max()))
-        points, weights = _folded((solid.points - center) / half, solid.weights, mirrored)
-    omega, coefficients = _solve(points, weights, half, degrees, mirrored, poisson_ratio)
+        points, weights = folded((solid.points - center) / half, solid.weights, mirrored)
+    omega, coefficients = solve(points, weights, half, degrees, mirrored, poisson_ratio)
     local = ((surface.points - center) @ axes.T) / half
-    tables, _ = _legendre(np.clip(local, -1.0, 1.0), orders)
-    values, outward = _products(tables, degrees), surface.normals @ axes.T
+    tables, _ = legendre(np.clip(local, -1.0, 1.0), orders)
+    values, outward = products(tables, degrees), surface.normals @ axes.T
     normal = sum((coefficients[:, i] @ values.T * outward[:, i] for i in range(3)), np.zeros((len(omega), len(local))))
     area = float(surface.weights.sum())
     modes = Modes(
@@ -209,35 +207,6 @@ def _orders(half: Floats, budget: float, most: int) -> NDArray[np.int64]:
     return np.asarray(np.clip(np.rint(scale * ratio), 4, most), np.int64)
 
 
-def _degrees(orders: NDArray[np.int64]) -> NDArray[np.int64]:
-    every = np.indices(tuple(orders + 1)).reshape(3, -1).T
-    return np.asarray(every[(every / orders).sum(1) <= 1.0 + 1e-9], np.int64)
-
-
-def _legendre(points: Floats, orders: NDArray[np.int64]) -> tuple[list[Floats], list[Floats]]:
-    """Per axis (Q, order + 1) normalised Legendre values, and their derivatives."""
-    values, slopes = [], []
-    for axis in range(3):
-        x, top = points[:, axis], int(orders[axis])
-        p, d = np.zeros((top + 1, len(x))), np.zeros((top + 1, len(x)))
-        p[0] = 1.0
-        if top:
-            p[1], d[1] = x, 1.0
-        for n in range(1, top):
-            p[n + 1] = ((2 * n + 1) * x * p[n] - n * p[n - 1]) / (n + 1)
-            d[n + 1] = d[n - 1] + (2 * n + 1) * p[n]
-        norm = np.sqrt(np.arange(top + 1) + 0.5)[:, None]
-        values.append((norm * p).T.copy())
-        slopes.append((norm * d).T.copy())
-    return values, slopes
-
-
-def _products(tables: list[Floats], degrees: NDArray[np.int64]) -> Floats:
-    """(Q, N) of basis functions from per-axis tables."""
-    x, y, z = tables
-    return np.asarray(x[:, degrees[:, 0]] * y[:, degrees[:, 1]] * z[:, degrees[:, 2]])
-
-
 def _mirror_planes(unit: Shape, center: Floats, half: Floats) -> tuple[bool, bool, bool]:
     """Across which axis planes through the centre the solid is its own mirror image."""
     if isinstance(unit, ConvexHull):
@@ -248,152 +217,12 @@ def _mirror_planes(unit: Shape, center: Floats, half: Floats) -> tuple[bool, boo
         return (True, True, True)
     # Then all odd moments vanish; those of low degree tell apart whatever is put together from a few pieces.
     solid = volume_quadrature(unit, 7)
-    tables, _ = _legendre((solid.points - center) / half, np.full(3, 5))
+    tables, _ = legendre((solid.points - center) / half, np.full(3, 5))
     x, y, z = tables
     moments = ((x * solid.weights[:, None])[:, :, None] * y[:, None, :]).reshape(len(x), -1).T @ z
     moments = np.abs(moments.reshape(6, 6, 6)) > 1e-7 * solid.weights.sum()
     moments &= np.indices((6, 6, 6)).sum(0) <= 7
     return (not moments[1::2].any(), not moments[:, 1::2].any(), not moments[:, :, 1::2].any())
-
-
-def _folded(points: Floats, weights: Floats, mirrored: tuple[bool, bool, bool]) -> tuple[Floats, Floats]:
-    """The half, quarter or eighth on the positive side of the mirror planes, weighing as much as the whole."""
-    for axis in np.flatnonzero(mirrored):
-        at = points[:, axis]
-        weights = weights * np.where(np.abs(at) < 1e-12, 1.0, 2.0)
-        keep = at > -1e-12
-        points, weights = points[keep], weights[keep]
-    return points, weights
-
-
-def _hull_moments(corners: Floats, top: NDArray[np.int64]) -> Floats:
-    """Normalised Legendre moments (top + 1) of a polyhedron given by its faces' corners (F, 3, 3), origin inside.
-
-    Of a monomial of degree q the integral over the volume is 1 / (q + 3) times that over the surface of it and the
-    distance of the face's plane (J. B. Lasserre, 1998): faces need far fewer points than tetrahedra.
-    """
-    u, wu = gauss(int(top.max()) // 2 + 2, 0.0, 1.0)
-    s, r = (grid.ravel() for grid in np.meshgrid(u, u, indexing="ij"))
-    weight = (np.outer(wu, wu) * u[:, None]).ravel()
-    bary = np.stack([1.0 - s, s * (1.0 - r), s * r], 1)
-    points = (bary @ corners).reshape(-1, 3)
-    six_volume = np.abs(np.linalg.det(corners))
-    heavy = (six_volume[:, None] * weight).ravel()
-    x, y, z = (points[:, k, None] ** np.arange(top[k] + 1) for k in range(3))
-    size = (int(top[0]) + 1, int(top[1]) + 1, int(top[2]) + 1)
-    plane = (x * heavy[:, None])[:, :, None] * y[:, None, :]
-    monomial = (plane.reshape(len(x), -1).T @ z).reshape(size)
-    monomial /= np.indices(size).sum(0) + 3.0
-    for axis in range(3):
-        change = np.zeros((top[axis] + 1, top[axis] + 1))
-        for n in range(top[axis] + 1):
-            change[n, : n + 1] = np.polynomial.legendre.leg2poly(np.eye(n + 1)[n]) * np.sqrt(n + 0.5)
-        monomial = np.moveaxis(np.tensordot(change, monomial, (1, axis)), 0, axis)
-    return np.asarray(monomial)
-
-
-def _grid(moments: Floats, orders: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """A Gauss grid on the bounding box, weighted so that it has the solid's moments.
-
-    Exact for all products of two basis functions, though some weights are negative.
-    """
-    nodes = [gauss(2 * int(n) + 1) for n in orders]
-    # Degrees beyond those of products would only add noise.
-    moments = np.where((np.indices(moments.shape).T / (2 * orders)).sum(-1).T <= 1.0 + 1e-9, moments, 0.0)
-    for axis, ((x, w), n) in enumerate(zip(nodes, orders, strict=True)):
-        values = _legendre(np.repeat(x[:, None], 3, 1), np.full(3, 2 * int(n)))[0][0] * w[:, None]
-        moments = np.moveaxis(np.tensordot(values, moments, (1, axis)), 0, axis)
-    grid = np.stack([g.ravel() for g in np.meshgrid(*(x for x, _ in nodes), indexing="ij")], 1)
-    return grid, moments.ravel()
-
-
-def _solve(
-    points: Floats,
-    weights: Floats,
-    half: Floats,
-    degrees: NDArray[np.int64],
-    mirrored: tuple[bool, bool, bool],
-    poisson_ratio: float,
-) -> tuple[Floats, Floats]:
-    lame = poisson_ratio / ((1.0 + poisson_ratio) * (1.0 - 2.0 * poisson_ratio))
-    shear = 0.5 / (1.0 + poisson_ratio)
-    orders = degrees.max(0)
-    tables, slopes = _legendre(points, orders)
-    root = np.sqrt(np.abs(weights))[:, None]
-    sign = np.where(weights < 0, -1.0, 1.0)[:, None]
-    plain = bool((weights >= 0).all())
-
-    def product(a: Floats, b: Floats) -> Floats:
-        return np.asarray(a.T @ (b if plain else sign * b))
-
-    basis = _products(tables, degrees) * root
-    gradient = [
-        _products([slopes[i] if i == axis else tables[i] for i in range(3)], degrees) * (root / half[axis])
-        for axis in range(3)
-    ]
-    parity = degrees % 2 * np.array(mirrored)
-    classes = [np.array(np.unravel_index(c, (2, 2, 2))) for c in range(8)]
-    classes = [c for c in classes if not (c * ~np.array(mirrored)).any()]
-    found: list[tuple[Floats, Floats]] = []
-    count = len(degrees)
-    for block in classes:
-        # Component i of a displacement of this symmetry has the block's parity, turned over along axis i.
-        members = [
-            np.flatnonzero((parity == np.bitwise_xor(block, np.eye(3, dtype=int)[i] * mirrored)).all(1))
-            for i in range(3)
-        ]
-        sizes = [len(m) for m in members]
-        at = np.concatenate([[0], np.cumsum(sizes)])
-        stiff, mass = np.zeros((at[3], at[3])), np.zeros((at[3], at[3]))
-        for i in range(3):
-            mine = slice(at[i], at[i + 1])
-            functions = basis[:, members[i]]
-            mass[mine, mine] = product(functions, functions)
-            slope = [g[:, members[i]] for g in gradient]
-            own = [product(s, s) for s in slope]
-            stiff[mine, mine] = shear * (own[0] + own[1] + own[2]) + (lame + shear) * own[i]
-            for j in range(i + 1, 3):
-                theirs = slice(at[j], at[j + 1])
-                straight = product(slope[i], gradient[j][:, members[j]])
-                crossed = product(slope[j], gradient[i][:, members[j]])
-                stiff[mine, theirs] = lame * straight + shear * crossed
-                stiff[theirs, mine] = stiff[mine, theirs].T
-        if not at[3]:
-            continue
-        values, vectors = _eigen(stiff, mass)
-        values, vectors = values[: MODE_LIMIT + 6], vectors[:, : MODE_LIMIT + 6]
-        full = np.zeros((len(values), 3, count))
-        for i in range(3):
-            full[:, i, members[i]] = vectors[at[i] : at[i + 1]].T
-        found.append((values, full))
-    squares = np.concatenate([values for values, _ in found])
-    shapes = np.concatenate([vectors for _, vectors in found])
-    # The six rigid motions come out as nearly zero; everything else is far above.
-    order = np.argsort(squares, kind="stable")[6 : 6 + MODE_LIMIT]
-    return np.sqrt(np.maximum(squares[order], 1e-12)), shapes[order]
-
-
-def _eigen(stiff: Floats, mass: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues, increasing, and vectors of a stiffness and a mass matrix.
-
-    Legendre polynomials of a box are nearly dependent on a solid that fills little of it (a needle-sharp cone, a
-    sliver); directions that the mass matrix cannot tell from rounding are then left out.
-    """
-    from scipy.linalg import LinAlgError, eigh
-
-    try:
-        values, vectors = eigh(stiff, mass, driver="gvd", check_finite=False)
-    except LinAlgError:
-        pass
-    else:
-        if values[0] > -1e-6 * abs(values[-1]) ** 0.5:
-            return values, vectors
-    sizes, axes = eigh(mass, driver="evd", check_finite=False)
-    kept = sizes > 1e-9 * sizes[-1]
-    basis = axes[:, kept] / np.sqrt(sizes[kept])
-    reduced = basis.T @ stiff @ basis
-    values, vectors = eigh(0.5 * (reduced + reduced.T), driver="evd", check_finite=False)
-    return values, basis @ vectors
 
 
 def _multipole_share(normal: Floats, surface: Quadrature, center: Floats) -> Floats:

@@ -28,12 +28,13 @@ def gauss(count: int, low: float = -1.0, high: float = 1.0) -> tuple[Floats, Flo
     """Gauss-Legendre nodes and weights on [low, high]: exact to degree 2 count - 1."""
     x, w = _leggauss(count)
     half = 0.5 * (high - low)
-    return np.asarray(low + half * (x + 1.0)), np.asarray(half * w)
+    return np.asarray(low + half * (x + 1.0), np.float64), np.asarray(half * w, np.float64)
 
 
 @lru_cache(maxsize=128)
 def _leggauss(count: int) -> tuple[Floats, Floats]:
-    x, w = np.polynomial.legendre.leggauss(count)
+    nodes, factors = np.polynomial.legendre.leggauss(count)
+    x, w = np.asarray(nodes, np.float64), np.asarray(factors, np.float64)
     x.flags.writeable = w.flags.writeable = False
     return x, w
 
