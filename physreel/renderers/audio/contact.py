@@ -12,7 +12,7 @@ from physreel.renderers.audio.base import AudioRenderer
 from physreel.renderers.audio.bodies import CONTACT_LOSS, CONTACT_LOSS_SHARE, Bank, SoundingBody
 from physreel.renderers.audio.friction import HOP, Rub, find_rubs
 from physreel.renderers.audio.kernels import BLOCK, listen, ring, scrape
-from physreel.renderers.audio.mix import FAINT_PA, PASCAL_PER_UNIT, SILENCE_PA, Ear, ears_of
+from physreel.renderers.audio.mix import FAINT_PA, NEAREST_M, PASCAL_PER_UNIT, SILENCE_PA, ears_of
 from physreel.renderers.audio.poses import Poses
 from physreel.renderers.audio.radiation import transmission
 from physreel.renderers.audio.strikes import Strike, find_strikes, pulse_spectrum, pulse_strength
@@ -37,6 +37,21 @@ class _Blows:
     gains: Floats
     spectrum: Floats
     energy: Floats
+
+
+@dataclass(eq=False)
+class _Sound:
+    """What is known of one cause's sound: pressure at the first microphone, and the frequency it is loudest at."""
+
+    loudness: float = 0.0
+    hertz: float = 0.0
+    pressure: float = 0.0
+
+    def add(self, loudness: float, hertz: float, pressure: float) -> None:
+        """Take in one of the bodies that sound."""
+        if loudness > self.loudness:
+            self.loudness, self.hertz = loudness, hertz
+        self.pressure = max(self.pressure, pressure)
 
 
 class ContactSoundRenderer(AudioRenderer):
@@ -86,8 +101,7 @@ class _Recording:
         self.bodies = [SoundingBody(spec, i) for i in range(len(spec.bodies))]
         self.strikes: list[Strike] = []
         self.rubs: list[Rub] = []
-        self.hertz: list[float] = []
-        self.rub_hertz: list[float] = []
+        self.sounds: list[_Sound] = []
         if not self.ears:
             return
         self.strikes = find_strikes(find_impacts(spec, trajectory), self.bodies, self.poses, trajectory.step_s)
@@ -110,11 +124,10 @@ class _Recording:
         # A ball that strikes a thin plate is slowed by the plate itself, and Hertz's pulse on a rigid one is too hard:
         # what rings can have no more energy than the blow lost.
         soften = np.sqrt(np.minimum(1.0, lost / np.maximum(energy, 1e-300)))
-        loudest = [(0.0, 0.0)] * len(self.strikes)
+        self.sounds = [_Sound() for _ in self.strikes]
         for blow in blows:
-            self._strike(out[blow.sounding.index], blow, soften, loudest)
-        self.hertz = [hertz for _, hertz in loudest]
-        self.rub_hertz = [self._rub(out, rub) for rub in self.rubs]
+            self._strike(out[blow.sounding.index], blow, soften)
+        self.sounds += [self._rub(out, rub) for rub in self.rubs]
         return {i: channels.T for i, channels in out.items()}
 
     def _blows(self, sounding: SoundingBody, piece: int, listed: list[tuple[int, int]]) -> _Blows:
@@ -147,7 +160,7 @@ class _Recording:
         flags[at[(at >= 0) & (at < len(flags))]] = True
         return flags
 
-    def _strike(self, out: Floats, blows: _Blows, soften: Floats, loudest: list[tuple[float, float]]) -> None:
+    def _strike(self, out: Floats, blows: _Blows, soften: Floats) -> None:
         bank, sounding = blows.bank, blows.sounding
         if not len(bank.hertz):
             return
@@ -157,12 +170,15 @@ class _Recording:
         gains[:, :tonal] *= soften[blows.numbers][:, None]
         strength = np.stack([pulse_strength(strike, bank.hertz) for strike in strikes])
         # Loudness over the whole sound, not at its onset: what rings long is what is heard.
-        weight = np.abs(gains) * blows.spectrum / np.sqrt(-bank.rates[0].real)
-        for number, strike, row in zip(blows.numbers.tolist(), strikes, weight, strict=True):
+        onset = np.abs(gains) * blows.spectrum
+        weight = onset / np.sqrt(-bank.rates[0].real)
+        for number, strike, row, level in zip(blows.numbers.tolist(), strikes, weight, onset.max(1), strict=True):
             best = int(np.argmax(row))
             # The click and the slab have no pitch: their spectrum ends where the pulse's does.
             hertz = float(bank.hertz[best]) if best < tonal else min(float(bank.hertz[best]), 0.5 / strike.length_s)
-            loudest[number] = max(loudest[number], (float(row[best]), hertz))
+            way = max(float(np.linalg.norm(strike.point - self.ears[0].position)), NEAREST_M)
+            pressure = max(float(level), bank.direct * strike.peak_n) / way
+            self.sounds[number].add(float(row[best]), hertz, pressure)
         points = np.stack([strike.point for strike in strikes])
         forces = np.stack([strike.normal for strike in strikes]) * np.where(blows.sides, 1.0, -1.0)[:, None]
         times = np.array([strike.time_s for strike in strikes])
@@ -194,7 +210,8 @@ class _Recording:
                 SILENCE_PA,
             )
 
-    def _rub(self, out: dict[int, Floats], rub: Rub) -> float:
+    def _rub(self, out: dict[int, Floats], rub: Rub) -> _Sound:
+        sound_of = _Sound()
         spectrum = np.zeros(_WINDOW // 2 + 1)
         hops = -(-self.length // HOP) + 1
         place = np.clip(np.arange(hops) - rub.first // HOP, 0, len(rub.points) - 1)
@@ -220,55 +237,54 @@ class _Recording:
                     bank.weights[keep], float(SAMPLE_RATE_HZ), SILENCE_PA,
                 )  # fmt: skip
             heard = np.flatnonzero(np.abs(source) > SILENCE_PA * 1e-2)
-            if not len(heard) or np.abs(source).max() < SILENCE_PA:
+            if not len(heard) or np.abs(source).max() < 0.3 * FAINT_PA:
                 continue
             low, high = int(heard[0]), int(heard[-1]) + 1
             sound = np.pad(source[low:high], _MARGIN)
             middle = max(rub.first + (len(rub.force) - _WINDOW) // 2, 0)
             part = source[middle : middle + _WINDOW]
             spectrum += np.abs(np.fft.rfft(part * np.hanning(len(part)), _WINDOW)) ** 2
+            nearest = float(np.linalg.norm(rub.points - self.ears[0].position, axis=1).min())
+            sound_of.pressure += float(np.abs(source).max()) / max(nearest, NEAREST_M)
             for channel, ear in enumerate(self.ears):
                 distance = np.linalg.norm(rub.points - ear.position, axis=1)[place]
                 listen(
                     out[sounding.index][channel], sound, low - _MARGIN, distance, HOP,
                     self.spec.air.speed_of_sound_m_s, float(SAMPLE_RATE_HZ), ear.interpolation,
                 )  # fmt: skip
-        return float(np.argmax(np.convolve(spectrum, np.ones(5), "same")) * SAMPLE_RATE_HZ / _WINDOW)
+        sound_of.hertz = float(np.argmax(np.convolve(spectrum, np.ones(5), "same")) * SAMPLE_RATE_HZ / _WINDOW)
+        return sound_of
 
     def events(self, total: Floats) -> tuple[SoundEvent, ...]:
-        """The causes of what is heard in ``total`` (S, C) pascals, in order of time."""
+        """The causes of what is heard in ``total`` (S, C) pascals, in order of time; none below FAINT_PA."""
         if not self.ears:
             return ()
-        found = [
-            self._event("impact", strike.bodies, strike.time_s, strike.point, hertz, total, _PEAK_WINDOW_S)
-            for strike, hertz in zip(self.strikes, self.hertz, strict=True)
-        ]
-        for rub, hertz in zip(self.rubs, self.rub_hertz, strict=True):
-            length = len(rub.force) / SAMPLE_RATE_HZ
-            start = rub.first / SAMPLE_RATE_HZ
-            found.append(self._event(rub.kind, rub.bodies, start, rub.points[0], hertz, total, length))
-        found = [event for event in found if event.peak_pa > FAINT_PA]
+        found = []
+        causes: list[Strike | Rub] = [*self.strikes, *self.rubs]
+        for cause, sound in zip(causes, self.sounds, strict=True):
+            if sound.pressure < FAINT_PA:
+                continue
+            if isinstance(cause, Strike):
+                kind, time_s, place = "impact", cause.time_s, cause.point
+            else:
+                kind, time_s, place = cause.kind, cause.first / SAMPLE_RATE_HZ, cause.points[0]
+            distance = float(np.linalg.norm(place - self.ears[0].position))
+            heard_s = time_s + distance / self.spec.air.speed_of_sound_m_s
+            if heard_s >= self.spec.duration_s:
+                continue
+            if kind == "impact":
+                low = int(heard_s * SAMPLE_RATE_HZ)
+                part = total[low : low + int(_PEAK_WINDOW_S * SAMPLE_RATE_HZ), 0]
+                sound.pressure = float(np.abs(part).max(initial=0.0))
+            a, b = (self.spec.bodies[i].name for i in cause.bodies)
+            found.append(
+                SoundEvent(
+                    time_s=time_s,
+                    heard_s=heard_s,
+                    kind=kind,
+                    bodies=(a, b),
+                    dominant_hz=sound.hertz,
+                    peak_pa=sound.pressure,
+                )
+            )
         return tuple(sorted(found, key=lambda event: (event.time_s, event.kind, event.bodies)))
-
-    def _event(
-        self,
-        kind: str,
-        bodies: tuple[int, int],
-        time_s: float,
-        point: Floats,
-        hertz: float,
-        total: Floats,
-        window_s: float,
-    ) -> SoundEvent:
-        ear: Ear = self.ears[0]
-        heard = time_s + float(np.linalg.norm(point - ear.position)) / self.spec.air.speed_of_sound_m_s
-        low = int(heard * SAMPLE_RATE_HZ)
-        part = total[low : low + max(int(window_s * SAMPLE_RATE_HZ), 1), 0]
-        return SoundEvent(
-            time_s=time_s,
-            heard_s=heard,
-            kind=kind,
-            bodies=(self.spec.bodies[bodies[0]].name, self.spec.bodies[bodies[1]].name),
-            dominant_hz=hertz,
-            peak_pa=float(np.abs(part).max(initial=0.0)),
-        )

@@ -43,14 +43,15 @@ def _tensor(*axes: tuple[Floats, Floats]) -> tuple[list[Floats], Floats]:
     grids = np.meshgrid(*(nodes for nodes, _ in axes), indexing="ij")
     weights = axes[0][1]
     for _, w in axes[1:]:
-        weights = np.asarray(np.multiply.outer(weights, w), np.float64)
-    return [np.asarray(grid.ravel(), np.float64) for grid in grids], weights.ravel()
+        weights = (weights[:, None] * w).ravel()
+    return [np.asarray(grid.ravel(), np.float64) for grid in grids], weights
 
 
 def _turn(count: int) -> tuple[Floats, Floats]:
     # Equal steps round a circle, placed off the axes and mirror-symmetric: exact for trigonometric degree < 4 quarter.
     quarter = -(-count // 4)
-    return (np.arange(4 * quarter) + 0.5) * (np.pi / (2 * quarter)), np.full(4 * quarter, np.pi / (2 * quarter))
+    step = np.pi / (2 * quarter)
+    return np.asarray((np.arange(4 * quarter) + 0.5) * step, np.float64), np.full(4 * quarter, step, np.float64)
 
 
 def volume_quadrature(shape: Shape, degree: int) -> Quadrature:
