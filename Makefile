@@ -8,13 +8,14 @@ else
 INSTALL := VIRTUAL_ENV=$(VENV) uv pip install --quiet
 endif
 
-.PHONY: help install dev demo test check format bench golden clean
+.PHONY: help install dev demo test check format bench pictures golden clean
 help:
 	@echo "make demo    install, write 24 falling clips to out/demo, say where they are"
 	@echo "make test    the whole test suite"
 	@echo "make check   lint, format, types, docs"
 	@echo "make bench   speed against a hand-written script, by stage"
 	@echo "make golden  write the golden hashes anew (only when a scene was meant to change)"
+	@echo "make pictures  draw the pictures of the README anew"
 	@echo "make format  put the code in order"
 	@echo "make clean   remove what make made"
 
@@ -37,7 +38,7 @@ demo: $(VENV)/.installed
 	$(BIN)/physreel unpack out/demo --out out/demo-clips
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -51,6 +52,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/speed.py
+
+pictures: $(VENV)/.dev
+	$(BIN)/python docs/pictures.py
 
 golden: $(VENV)/.dev
 	$(BIN)/python tests/test_golden.py --write

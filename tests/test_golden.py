@@ -1,7 +1,7 @@
 """What a scene makes is pinned by hashes: a change that nobody meant fails here.
 
 A scene that was meant to change gets a new ``version``, and then ``make golden`` writes the hashes anew. Specs are
-hashed on any machine; samples (simulated, filmed, recorded) only where the libraries are those the hashes were made with.
+hashed on any machine; samples (simulated, filmed, recorded) only where the libraries are those of the hashes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The interface of exporters.
 
 Encoding (video, lossless passes, sound) is the dear part and happens in the worker that made the sample; a shard is
-then put together from encoded samples in the parent, in order. Names, locks, renames and resuming are the runner's business.
+then put together from encoded samples in the parent, in order. Names, locks, renames and resuming are the runner's
+business.
 """
 
 from __future__ import annotations

@@ -45,16 +45,16 @@ def dataset_card(scenes: Mapping[str, Mapping[str, list[str]]]) -> str:
         lines.append(f'- `datasets.load_dataset(folder, "{scene}")` loads the scene {scene!r}.')
     lines += [
         "",
-        "`video` is H.264 and AAC, for eyes; `audio` is FLAC, the sample-exact sound; depth, segmentation, normals and "
-        "flow are whole numbers, differenced from frame to frame, their bytes sorted by significance, compressed with zstd. "
+        "`video` is H.264 and AAC, for eyes; `audio` is FLAC, the sample-exact sound; depth, segmentation, normals "
+        "and flow are whole numbers, differenced from frame to frame, bytes sorted by significance, then zstd. "
         "Their dtype, scale, channels and unit are in the column's metadata. To decode a row without physreel:",
         "",
         "```python",
         DECODE_EXAMPLE + "```",
         "",
         "Depth 0 means that nothing was hit. Segmentation 0 is the background, i + 1 is `bodies[i]`. Lists of numbers "
-        "are row by row: `bodies[i].pose` is (frame_count, 7), position and quaternion wxyz; `camera.camera_to_world` is "
-        "(frame_count, 4, 4), x right, y down, z forward; `camera.intrinsics` is (3, 3). SI units, z up.",
+        "are row by row: `bodies[i].pose` is (frame_count, 7), position and quaternion wxyz; `camera.camera_to_world` "
+        "is (frame_count, 4, 4), x right, y down, z forward; `camera.intrinsics` is (3, 3). SI units, z up.",
         "",
     ]
     return "\n".join(lines)

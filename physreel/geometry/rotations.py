@@ -57,7 +57,7 @@ def multiply_wxyz(a: ArrayLike, b: ArrayLike) -> Floats:
 def rotate_wxyz(quat: ArrayLike, vectors: ArrayLike) -> Floats:
     """Rotate (…, 3) vectors by (…, 4) quaternions."""
     q, v = np.asarray(quat, np.float64), np.asarray(vectors, np.float64)
-    t = 2.0 * np.cross(q[..., 1:], v)
+    t: Floats = 2.0 * np.cross(q[..., 1:], v)
     return np.asarray(v + q[..., :1] * t + np.cross(q[..., 1:], t))
 
 
