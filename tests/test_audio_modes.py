@@ -214,6 +214,14 @@ def test_modes_are_orthonormal_and_free_of_rigid_motion(kind):
     assert modes.omega[0] > 0.01
 
 
+@pytest.mark.parametrize("kind", SHAPES)
+def test_surface_motion_is_that_of_the_modes(kind):
+    unit, _ = unit_shape(SHAPES[kind])
+    modes, surface = shape_modes(unit, 0.3), surface_quadrature(unit)
+    normal = np.einsum("qki,qi->kq", modes.displacements(surface.points, 10), surface.normals)
+    assert modes.normal_square[:10] == pytest.approx(normal**2 @ surface.weights / surface.weights.sum(), rel=1e-6)
+
+
 def test_breathing_radiates_as_a_monopole_and_bending_does_not():
     unit, _ = unit_shape(Sphere(radius_m=1.0))
     share = shape_modes(unit, 0.3).multipole_share
