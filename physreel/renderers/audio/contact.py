@@ -62,7 +62,7 @@ class ContactSoundRenderer(AudioRenderer):
     def render(self, spec: SceneSpec, trajectory: Trajectory) -> Audio:
         """Record the clip: (S, C) samples on the fixed scale PASCAL_PER_UNIT, and the causes of all sounds."""
         recording = _Recording(spec, trajectory)
-        stems = recording.stems()
+        stems = recording.stems(apart=False)
         total = np.zeros((recording.length, len(spec.microphones)))
         for stem in stems.values():
             total += stem
@@ -102,13 +102,14 @@ class _Recording:
         self.strikes: list[Strike] = []
         self.rubs: list[Rub] = []
         self.sounds: list[_Sound] = []
+        self._losses: dict[int, float] = {}
         if not self.ears:
             return
         self.strikes = find_strikes(find_impacts(spec, trajectory), self.bodies, self.poses, trajectory.step_s)
         self.rubs = find_rubs(spec, trajectory, self.bodies, self.poses)
 
-    def stems(self) -> dict[int, Floats]:
-        """(S, C) pascals of each body."""
+    def stems(self, *, apart: bool = True) -> dict[int, Floats]:
+        """(S, C) pascals of each body; unless ``apart``, both sides of a rub are in one stem, which is quicker."""
         out = {i: np.zeros((len(self.ears), self.length)) for i in range(len(self.bodies))}
         struck: dict[tuple[int, int], list[tuple[int, int]]] = {}
         for number, strike in enumerate(self.strikes):
@@ -127,7 +128,7 @@ class _Recording:
         self.sounds = [_Sound() for _ in self.strikes]
         for blow in blows:
             self._strike(out[blow.sounding.index], blow, soften)
-        self.sounds += [self._rub(out, rub) for rub in self.rubs]
+        self.sounds += [self._rub(out, rub, apart) for rub in self.rubs]
         return {i: channels.T for i, channels in out.items()}
 
     def _blows(self, sounding: SoundingBody, piece: int, listed: list[tuple[int, int]]) -> _Blows:
@@ -147,6 +148,11 @@ class _Recording:
         )
 
     def _contact_loss(self, index: int) -> float:
+        if index not in self._losses:
+            self._losses[index] = self._found_loss(index)
+        return self._losses[index]
+
+    def _found_loss(self, index: int) -> float:
         contacts = self.trajectory.contacts
         others = np.concatenate([contacts.body_b[contacts.body_a == index], contacts.body_a[contacts.body_b == index]])
         losses = [self.bodies[int(k)].material.loss_factor for k in np.unique(others)]
@@ -210,50 +216,54 @@ class _Recording:
                 SILENCE_PA,
             )
 
-    def _rub(self, out: dict[int, Floats], rub: Rub) -> _Sound:
-        sound_of = _Sound()
-        spectrum = np.zeros(_WINDOW // 2 + 1)
+    def _rub(self, out: dict[int, Floats], rub: Rub, apart: bool) -> _Sound:
+        sides = [(rub.bodies[side], self._rubbed(rub, side)) for side in (0, 1)]
+        if not apart:
+            # Both are heard from the contact, over the same way.
+            sides = [(rub.bodies[1], sides[0][1] + sides[1][1])]
+        sound, spectrum = _Sound(), np.zeros(_WINDOW // 2 + 1)
+        distances = [np.linalg.norm(rub.points - ear.position, axis=1) for ear in self.ears]
         hops = -(-self.length // HOP) + 1
         place = np.clip(np.arange(hops) - rub.first // HOP, 0, len(rub.points) - 1)
-        for side in (0, 1):
-            sounding = self.bodies[rub.bodies[side]]
-            at, way = rub.local[side]
-            piece = sounding.piece_at(at[len(at) // 2])
-            bank = sounding.bank(piece, self._contact_loss(sounding.index))
-            source = np.zeros(self.length)
-            if bank.direct:
-                stop = min(self.length, rub.first + len(rub.force))
-                source[rub.first : stop] += bank.direct * rub.force[: stop - rub.first]
-            elif len(bank.hertz):
-                gains, _ = bank.gains(at, way)
-                if sounding.dynamic:
-                    gains[:, -1] *= 0.5  # the mean over directions of a dipole
-                steady = np.abs(gains).max(0) * np.abs(1.0 / bank.rates[1].real)
-                keep = steady * np.abs(rub.force).max(initial=0.0) > SILENCE_PA
-                if not keep.any():
-                    continue
+        for index, source in sides:
+            heard = np.flatnonzero(np.abs(source) > SILENCE_PA * 1e-2)
+            if not len(heard):
+                continue
+            low, high = int(heard[0]), int(heard[-1]) + 1
+            padded = np.pad(source[low:high], _MARGIN)
+            middle = max(rub.first + (len(rub.force) - _WINDOW) // 2, 0)
+            part = source[middle : middle + _WINDOW]
+            spectrum += np.abs(np.fft.rfft(part * np.hanning(len(part)), _WINDOW)) ** 2
+            sound.pressure += float(np.abs(source).max()) / max(float(distances[0].min()), NEAREST_M)
+            for channel, ear in enumerate(self.ears):
+                listen(
+                    out[index][channel], padded, low - _MARGIN, distances[channel][place], HOP,
+                    self.spec.air.speed_of_sound_m_s, float(SAMPLE_RATE_HZ), ear.interpolation,
+                )  # fmt: skip
+        sound.hertz = float(np.argmax(np.convolve(spectrum, np.ones(5), "same")) * SAMPLE_RATE_HZ / _WINDOW)
+        return sound
+
+    def _rubbed(self, rub: Rub, side: int) -> Floats:
+        """(S,) pascals at 1 m of one of the two bodies."""
+        sounding = self.bodies[rub.bodies[side]]
+        at, way = rub.local[side]
+        bank = sounding.bank(sounding.piece_at(at[len(at) // 2]), self._contact_loss(sounding.index))
+        source = np.zeros(self.length)
+        if bank.direct:
+            stop = min(self.length, rub.first + len(rub.force))
+            source[rub.first : stop] += bank.direct * rub.force[: stop - rub.first]
+        elif len(bank.hertz):
+            gains, _ = bank.gains(at, way)
+            if sounding.dynamic:
+                gains[:, -1] *= 0.5  # the mean over directions of a dipole
+            steady = np.abs(gains).max(0) * np.abs(1.0 / bank.rates[1].real)
+            keep = steady * np.abs(rub.force).max(initial=0.0) > SILENCE_PA
+            if keep.any():
                 scrape(
                     source, rub.first, rub.force, np.ascontiguousarray(gains[:, keep]), HOP, bank.rates[1][keep],
                     bank.weights[keep], float(SAMPLE_RATE_HZ), SILENCE_PA,
                 )  # fmt: skip
-            heard = np.flatnonzero(np.abs(source) > SILENCE_PA * 1e-2)
-            if not len(heard) or np.abs(source).max() < 0.3 * FAINT_PA:
-                continue
-            low, high = int(heard[0]), int(heard[-1]) + 1
-            sound = np.pad(source[low:high], _MARGIN)
-            middle = max(rub.first + (len(rub.force) - _WINDOW) // 2, 0)
-            part = source[middle : middle + _WINDOW]
-            spectrum += np.abs(np.fft.rfft(part * np.hanning(len(part)), _WINDOW)) ** 2
-            nearest = float(np.linalg.norm(rub.points - self.ears[0].position, axis=1).min())
-            sound_of.pressure += float(np.abs(source).max()) / max(nearest, NEAREST_M)
-            for channel, ear in enumerate(self.ears):
-                distance = np.linalg.norm(rub.points - ear.position, axis=1)[place]
-                listen(
-                    out[sounding.index][channel], sound, low - _MARGIN, distance, HOP,
-                    self.spec.air.speed_of_sound_m_s, float(SAMPLE_RATE_HZ), ear.interpolation,
-                )  # fmt: skip
-        sound_of.hertz = float(np.argmax(np.convolve(spectrum, np.ones(5), "same")) * SAMPLE_RATE_HZ / _WINDOW)
-        return sound_of
+        return source if np.abs(source).max(initial=0.0) > 0.3 * FAINT_PA else np.zeros(self.length)
 
     def events(self, total: Floats) -> tuple[SoundEvent, ...]:
         """The causes of what is heard in ``total`` (S, C) pascals, in order of time; none below FAINT_PA."""
