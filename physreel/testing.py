@@ -153,13 +153,15 @@ def _untouched_global_rng() -> Iterator[None]:
     import random
 
     before = (random.getstate(), copy.deepcopy(np.random.get_state()))  # noqa: NPY002
-    yield
-    after = (random.getstate(), np.random.get_state())  # noqa: NPY002
-    _require(before[0] == after[0], "it draws from the global random module; use the generator it is given")
-    _require(
-        all(np.array_equal(x, y) for x, y in zip(before[1], after[1], strict=True)),
-        "it draws from numpy's global generator; use the generator it is given",
-    )
+    try:
+        yield
+    finally:  # the cause comes before what it led to
+        after = (random.getstate(), np.random.get_state())  # noqa: NPY002
+        _require(before[0] == after[0], "it draws from the global random module; use the generator it is given")
+        _require(
+            all(np.array_equal(x, y) for x, y in zip(before[1], after[1], strict=True)),
+            "it draws from numpy's global generator; use the generator it is given",
+        )
 
 
 def check_scene(scene: str | type[Scene], *, count: int = 4, seed: int = 0, **parameters: Any) -> tuple[str, ...]:

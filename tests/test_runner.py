@@ -115,6 +115,10 @@ def test_twenty_kills_at_random_moments_change_no_byte_and_no_spooled_sample_is_
     while min(killed.values()) < 10:
         with _started(out, count) as started:
             _sleep(chance.uniform(0.7, 2.0), started)
+            if chance.random() < 0.4:  # on a busy machine a run may not have come to its first sample yet
+                before, until = _samples_there(out), time.monotonic() + 20
+                while _samples_there(out) <= before and time.monotonic() < until:
+                    _sleep(0.05, started)
             workers = _workers(started.pid)
             if workers:
                 os.kill(chance.choice(workers), signal.SIGKILL)
@@ -127,8 +131,7 @@ def test_twenty_kills_at_random_moments_change_no_byte_and_no_spooled_sample_is_
     (faults / "all").unlink()
     # A worker that the killed run left may still end its sample: it does no harm, but it would be counted twice.
     time.sleep(1.0)
-    there = len(list(out.glob(".physreel/drop/*.row")))
-    there += sum(pq.ParquetFile(path).metadata.num_rows for path in _entered(out))
+    there = _samples_there(out)
     assert 0 < there < count
     summary = run(plan(count=count), out, workers=2)
     assert summary.made == count - there
@@ -150,6 +153,11 @@ def _sleep(seconds: float, started: subprocess.Popen) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and started.poll() is None:
         time.sleep(0.01)
+
+
+def _samples_there(out: Path) -> int:
+    spooled = len(list(out.glob(".physreel/drop/*.row")))
+    return spooled + sum(pq.ParquetFile(path).metadata.num_rows for path in _entered(out))
 
 
 def _workers(pid: int) -> list[int]:

@@ -95,13 +95,13 @@ class ParquetExporter(Exporter):
         self.schema = _schema(context)
 
     def encode(self, sample: Sample) -> bytes:
-        """An Arrow stream of one batch with a row for each view."""
+        """A Parquet file with a row for each view."""
         shared = self._shared_columns(sample)
         rows = [shared | self._view_columns(sample, view) for view in sample.clip.views]
-        batch = pa.RecordBatch.from_pylist(rows, schema=self.schema)
+        # A small Parquet file and not an Arrow stream: behind a stream's null values lies whatever memory held.
         out = pa.BufferOutputStream()
-        with pa.ipc.new_stream(out, self.schema) as stream:
-            stream.write_batch(batch)
+        table = pa.Table.from_pylist(rows, schema=self.schema)
+        pq.write_table(table, out, compression="none", use_dictionary=False, write_statistics=False)
         return bytes(out.getvalue())
 
     def write_shard(self, encoded: Iterable[bytes], path: Path) -> int:
@@ -112,7 +112,7 @@ class ParquetExporter(Exporter):
                 file, self.schema, compression="zstd", use_dictionary=False, write_statistics=["sample_id", "index"]
             ) as writer:
                 for blob in encoded:
-                    waiting += pa.ipc.open_stream(blob).read_all().to_batches()
+                    waiting += pq.read_table(pa.BufferReader(blob)).to_batches()
                     if sum(len(batch) for batch in waiting) >= _ROWS_A_GROUP:
                         rows += self._write_group(writer, waiting)
                         waiting = []

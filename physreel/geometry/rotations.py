@@ -57,13 +57,13 @@ def multiply_wxyz(a: ArrayLike, b: ArrayLike) -> Floats:
 def rotate_wxyz(quat: ArrayLike, vectors: ArrayLike) -> Floats:
     """Rotate (…, 3) vectors by (…, 4) quaternions."""
     q, v = np.asarray(quat, np.float64), np.asarray(vectors, np.float64)
-    t: Floats = 2.0 * np.cross(q[..., 1:], v)
+    t = 2.0 * np.cross(q[..., 1:], v)
     return np.asarray(v + q[..., :1] * t + np.cross(q[..., 1:], t))
 
 
 def conjugate_wxyz(quat: ArrayLike) -> Floats:
     """The inverse rotation of unit quaternions (…, 4)."""
-    return np.asarray(quat, np.float64) * np.array([1.0, -1.0, -1.0, -1.0])
+    return np.asarray(np.asarray(quat, np.float64) * np.array([1.0, -1.0, -1.0, -1.0]))
 
 
 def axis_angle_to_wxyz(axis: ArrayLike, angle_rad: float) -> Floats:

@@ -107,7 +107,7 @@ def draw_room(rng: np.random.Generator, floor: Surface, half_width_m: float, hal
 def _draw_light(rng: np.random.Generator) -> tuple[tuple[Light, ...], Environment]:
     warm = float(rng.uniform(-1.0, 1.0))
     tint = np.array([1.0 + 0.10 * warm, 1.0, 1.0 - 0.12 * warm])
-    level = float(rng.uniform(0.8, 1.15))
+    level = float(rng.uniform(0.75, 1.0))
     azimuth, height = rng.uniform(-2.4, -0.5), float(rng.uniform(2.2, 3.2))
     lamp_xy = 1.8 * np.array([np.cos(azimuth), np.sin(azimuth)])
     lamp = SphereLight(
