@@ -216,7 +216,7 @@ def tiny_world(seed):
 def tiny_worlds():
     simulator = MujocoSimulator()
     worlds = []
-    for seed in range(56):
+    for seed in range(56, 156):
         spec = tiny_world(seed)
         try:
             trajectory = simulator.simulate(spec)

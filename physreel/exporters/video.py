@@ -79,7 +79,9 @@ def _video_packets(stream: Any, frames: NDArray[np.uint8]) -> Any:
 def _audio_packets(stream: Any, samples: NDArray[np.float32]) -> Any:
     import av
 
-    channels = np.ascontiguousarray(np.clip(samples[:, :2], -1.0, 1.0).T)
+    # Whole blocks only: what the encoder finds behind a short last one is not ours.
+    missing = -len(samples) % _BLOCK
+    channels = np.ascontiguousarray(np.clip(np.pad(samples[:, :2], ((0, missing), (0, 0))), -1.0, 1.0).T)
     for at in range(0, channels.shape[1], _BLOCK):
         block = np.ascontiguousarray(channels[:, at : at + _BLOCK])
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=stream.codec_context.layout.name)
