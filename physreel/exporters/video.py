@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from physreel.values import SAMPLE_RATE_HZ
 
-_PRESET, _QUALITY, _AUDIO_BIT_RATE = "veryfast", "18", 128_000
+_PRESET, _QUALITY, _AUDIO_BIT_RATE = "veryfast", "20", 128_000
 _BLOCK = 1024
 
 
@@ -47,7 +47,8 @@ def _video_stream(container: Any, frames: NDArray[np.uint8], fps: int) -> Any:
     stream.width, stream.height = width, height
     # 4:2:0 needs even sides.
     stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
-    stream.options = {"preset": _PRESET, "crf": _QUALITY, "x264-params": "threads=1:lookahead-threads=1"}
+    # The macroblock tree's vector code reads behind its rows: with it the bytes depend on what lay in memory before.
+    stream.options = {"preset": _PRESET, "crf": _QUALITY, "x264-params": "threads=1:lookahead-threads=1:no-mbtree=1"}
     context = stream.codec_context
     context.thread_count = 1
     context.time_base = Fraction(1, fps)
