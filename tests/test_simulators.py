@@ -548,6 +548,18 @@ def test_a_crowd_keeps_its_energy_and_stays_above_ground(name):
     assert trajectory.body_pose[:, 1:, 2].min() > 0
 
 
+def test_what_lies_on_a_light_bouncing_thing_is_not_carried_away():
+    """The light ball leaves the heavy one for the ground, and comes back with its speed, not with that of the heavy."""
+    light = body("light", Sphere(radius_m=0.05), position_m=(0, 0, 0.051), velocity_m_s=(0, 0, -6.0), mass_kg=0.05)
+    heavy = body("heavy", Sphere(radius_m=0.1), position_m=(0, 0, 0.2006), velocity_m_s=(0, 0, -0.5), mass_kg=10.0)
+    spec = world([floor(), light, heavy], duration_s=0.05, contact_pairs=surface(0.9, 0.5))
+    trajectory = MujocoSimulator().simulate(spec)
+    assert trajectory.step_s == spec.step_s
+    watch_energy(prepare(spec), trajectory)
+    assert trajectory.body_velocity[1:, 2, 2].max() < 0.5
+    assert trajectory.body_velocity[1, 1, 2] > -6.0
+
+
 # --- the contact table ------------------------------------------------------------------------------------------------
 
 

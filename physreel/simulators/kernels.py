@@ -108,31 +108,57 @@ def update_slip(h, aref, velocity, acceleration, count, friction, address, wante
 
 
 @numba.njit(cache=True, nogil=True)
+def _merge_groups(count, address, record_ids, used, group):  # type: ignore[no-untyped-def]
+    """Give bodies that touch, or touch the same body, one number in ``group`` (B,); -1 is nobody's."""
+    for i in range(count):
+        a, b = group[record_ids[used + i, 1]], group[record_ids[used + i, 2]]
+        if address[i] >= 0 and a >= 0 and b >= 0 and a != b:
+            for k in range(len(group)):
+                if group[k] == b:
+                    group[k] = a
+
+
+@numba.njit(cache=True, nogil=True)
 def limit_rebound(  # type: ignore[no-untyped-def]
-    h, velocity, acceleration, force, count, address, record_ids, used, wanted
+    h, velocity, acceleration, force, count, address, record_ids, used, wanted, joined
 ):  # fmt: skip
-    """Lessen the rebound of pairs of bodies whose contacts would add energy; return whether there were any.
+    """Lessen the rebound where contacts would add energy; return whether there were any.
 
     Restitution as a ratio of speeds (Newton's) and friction together can create energy in an eccentric impact whose
-    slip turns round (T. R. Kane, D. A. Levinson, Dynamics, 1985). The work of an impulse is its product with the mean
-    of the velocities before and after.
+    slip turns round (T. R. Kane, D. A. Levinson, Dynamics, 1985); and a light body that bounces off the ground would
+    carry away a heavy one that lies on it. So no pair of bodies and no group of bodies that touch may gain. The work
+    of an impulse is its product with the mean of the velocities before and after.
+
+    ``joined`` (B,) has one number for all bodies that hang together by joints, and -1 for those that do not give way.
     """
+    group = joined.copy()
+    _merge_groups(count, address, record_ids, used, group)
+    work, scale = np.zeros(count), np.zeros(count)
+    for j in range(count):
+        at = address[j]
+        if at < 0:
+            continue
+        for k in range(3):
+            impulse = h * force[at + k]
+            work[j] += impulse * (velocity[at + k] + 0.5 * h * acceleration[at + k])
+            scale[j] += abs(impulse * velocity[at + k])
     found = False
     for i in range(count):
         at = address[i]
         if at < 0 or wanted[i] <= 0.0 or velocity[at] >= 0.0:
             continue
         a, b = record_ids[used + i, 1], record_ids[used + i, 2]
-        work, scale = 0.0, 0.0
+        own = max(group[a], group[b])
+        pair_work, pair_scale, group_work, group_scale = 0.0, 0.0, 0.0, 0.0
         for j in range(count):
-            to = address[j]
-            if to < 0 or record_ids[used + j, 1] != a or record_ids[used + j, 2] != b:
-                continue
-            for k in range(3):
-                impulse = h * force[to + k]
-                work += impulse * (velocity[to + k] + 0.5 * h * acceleration[to + k])
-                scale += abs(impulse * velocity[to + k])
-        if work > 1e-3 * scale:
+            c, d = record_ids[used + j, 1], record_ids[used + j, 2]
+            if c == a and d == b:
+                pair_work += work[j]
+                pair_scale += scale[j]
+            if max(group[c], group[d]) == own:
+                group_work += work[j]
+                group_scale += scale[j]
+        if pair_work > 1e-3 * pair_scale or group_work > 1e-3 * group_scale:
             wanted[i] *= 0.7
             found = True
     return found

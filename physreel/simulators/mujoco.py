@@ -96,6 +96,7 @@ class _Run:
         self.model = self.built.model
         self.data: Any = mujoco.MjData(self.model)
         self.gravity = float(np.linalg.norm(self.spec.gravity_m_s2))
+        self.joined = self._joined()
         self._start()
 
     # --- before the first step ------------------------------------------------------------------------------------
@@ -156,6 +157,14 @@ class _Run:
         )
         solved, *_ = np.linalg.lstsq(jacobian[:, own], target - jacobian @ data.qvel, rcond=None)
         data.qvel[own] += solved
+
+    def _joined(self) -> NDArray[np.int64]:
+        """(B,) one number for all dynamic bodies that joints hold together, -1 for the others."""
+        joined = np.array([i if body.motion == "dynamic" else -1 for i, body in enumerate(self.spec.bodies)])
+        for link in self.prep.links:
+            if link.parent >= 0 and joined[link.parent] >= 0 and joined[link.child] >= 0:
+                joined[joined == joined[link.child]] = joined[link.parent]
+        return joined
 
     def check_overlaps(self) -> None:
         """Raise SpecError for bodies that overlap at the start."""
@@ -266,7 +275,9 @@ class _Run:
         for _ in range(_FIXED_POINT_ROUNDS):
             mj.mj_fwdConstraint(m, d)
             mj.mj_mulJacVec(m, d, acceleration, d.qacc)
-            limited = k.limit_rebound(h, velocity, acceleration, d.efc_force, count, address, ids, used, wanted)
+            limited = k.limit_rebound(
+                h, velocity, acceleration, d.efc_force, count, address, ids, used, wanted, self.joined
+            )
             change = k.update_slip(h, aref, velocity, acceleration, count, friction, address, wanted)
             if change < _FIXED_POINT_M_S and not limited:
                 break
