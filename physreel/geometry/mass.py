@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +80,7 @@ def _unit_density(shape: Shape) -> tuple[float, NDArray[np.float64], NDArray[np.
                 v, center, inertia = _unit_density(piece.shape)
                 rotation = wxyz_to_matrix(piece.orientation_wxyz)
                 parts.append((v, rotation @ center + piece.position_m, rotation @ inertia @ rotation.T))
-            volume = sum(v for v, _, _ in parts)
+            volume = math.fsum(v for v, _, _ in parts)
             middle = sum((v * center for v, center, _ in parts), np.zeros(3)) / volume
             total = np.zeros((3, 3))
             for v, center, inertia in parts:

@@ -7,6 +7,7 @@ ball rolls on, rubber bounces), the draw is made among bodies of one kind, both 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -34,8 +35,8 @@ def conduct(spec: SceneSpec, body: Body) -> str:
     pairs = [spec.contact(body.material, other) for other in standing]
     if not pairs:
         return " ".join([sort, *noun, body.material])
-    restitution = sum(pair.restitution for pair in pairs) / len(pairs)
-    friction = sum(pair.friction for pair in pairs) / len(pairs)
+    restitution = math.fsum(pair.restitution for pair in pairs) / len(pairs)
+    friction = math.fsum(pair.friction for pair in pairs) / len(pairs)
     band = f"{restitution / _RESTITUTION_BAND:.0f}"
     return " ".join([sort, *noun, band, *(["slippery"] if friction < _SLIPPERY_FRICTION else [])])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class Contacts:
             friction = np.zeros(3)
             if speed > 1e-6:
                 way = slip / speed
-                yielding = sum(self._yielding(i, centers[i], place, way) for i in (a, b))
+                yielding = math.fsum(self._yielding(i, centers[i], place, way) for i in (a, b))
                 coefficient = float(prep.friction[prep.material[a], prep.material[b]])
                 friction = -min(coefficient * impulse, speed / (yielding * points[a, b])) * way
             push = impulse * np.asarray(normal) + friction

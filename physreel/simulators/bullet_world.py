@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ class WorldBuilder:
         self.prep = preparation
         self.spec = preparation.spec
         count = len(self.spec.bodies)
-        self.carrier_kg = 1e6 * max(sum(m.mass for m in preparation.masses if m is not None), 1e-6)
+        self.carrier_kg = 1e6 * max(math.fsum(m.mass for m in preparation.masses if m is not None), 1e-6)
         self.axes = np.tile(np.array(IDENTITY), (count, 1))
         self.center = np.zeros((count, 3))
         self.inertia = np.ones((count, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +80,7 @@ class _Builder:
         self.nodes: dict[int, Any] = {}
         self.offset = np.zeros((len(self.spec.bodies), 3))
         self.meshes: dict[Any, str] = {}
-        self.heavy_kg = _DRIVEN_MASS_RATIO * max(sum(m.mass for m in preparation.masses if m is not None), 1e-6)
+        self.heavy_kg = _DRIVEN_MASS_RATIO * max(math.fsum(m.mass for m in preparation.masses if m is not None), 1e-6)
 
     def build(self) -> MujocoModel:
         mj, prep, spec = self.mj, self.prep, self.spec

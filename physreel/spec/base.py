@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -14,7 +15,7 @@ class SpecModel(BaseModel):
 
 
 def _unit(vector: tuple[float, ...]) -> tuple[float, ...]:
-    norm = float(sum(component * component for component in vector)) ** 0.5
+    norm = math.hypot(*vector)
     if norm < 1e-9:
         raise ValueError("must not be the zero vector")
     # A vector that is already of unit length keeps its digits, so that JSON round-trips without loss.

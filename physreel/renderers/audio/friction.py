@@ -8,6 +8,7 @@ how deep Hertz's contact is pressed in: a heavy ball on glass hums less than a l
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -184,7 +185,7 @@ def _into_body(
 
 def _radius(pair: tuple[SoundingBody, SoundingBody], local: tuple[tuple[Floats, Floats], ...]) -> float:
     middle = len(local[0][0]) // 2
-    curvature = sum(
+    curvature = math.fsum(
         1.0 / curvature_radius_m(s.body.shape, at[middle])
         for s, (at, _) in zip(pair, local, strict=True)
         if not s.is_slab

@@ -5,6 +5,8 @@ Source: H. Hertz, J. reine angew. Math. 92, 156 (1881); K. L. Johnson, Contact M
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +37,7 @@ NEAR_SHARE = 0.03
 
 def contact_modulus_pa(a: Material, b: Material) -> float:
     """E* of two materials: 1/E* = (1 - nu_a²)/E_a + (1 - nu_b²)/E_b."""
-    return 1.0 / sum((1.0 - m.poisson_ratio**2) / m.young_modulus_pa for m in (a, b))
+    return 1.0 / math.fsum((1.0 - m.poisson_ratio**2) / m.young_modulus_pa for m in (a, b))
 
 
 def contact_time_s(*, mass_kg: float, radius_m: float, modulus_pa: float, speed_m_s: float) -> float:
