@@ -10,7 +10,6 @@ from labels_worlds import CONTACT_S, GRAVITY, STEP_S, Ball, Rows, bouncing_balls
 
 from physreel.analysis import (
     attitude,
-    bounding_radius_m,
     center_of_mass,
     contact_spans,
     find_bounces,
@@ -21,6 +20,7 @@ from physreel.analysis import (
     supports_at_end,
     up_axis,
 )
+from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.mass import body_mass_properties
 from physreel.geometry.rotations import axis_angle_to_wxyz
 from physreel.spec import (

@@ -1,6 +1,5 @@
 """Reading trajectories: impacts, supports, rest. For scenes, labels and renderers; imports spec, geometry, values."""
 
-from physreel.analysis.extents import bounding_radius_m
 from physreel.analysis.impacts import Bounce, ContactSpan, Impact, contact_spans, find_bounces, find_impacts
 from physreel.analysis.motion import (
     Attitude,
@@ -22,7 +21,6 @@ __all__ = [
     "Impact",
     "SupportInterval",
     "attitude",
-    "bounding_radius_m",
     "center_of_mass",
     "center_of_mass_at_end",
     "contact_spans",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from physreel.analysis import bounding_radius_m
+from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.rotations import rotate_wxyz
 from physreel.spec import Body, SceneSpec
 

@@ -46,6 +46,8 @@ class MujocoSimulator(Simulator):
             raise MissingDependencyError(
                 "simulator 'mujoco' needs the mujoco library; install it with: pip install mujoco"
             ) from None
+        # Of what MuJoCo warns (a state that is not finite) watch() tells; MuJoCo would write a log file where it runs.
+        mujoco.set_mju_user_warning(lambda _: None)
         self._version = str(mujoco.__version__)
 
     def check(self, spec: SceneSpec) -> None:
