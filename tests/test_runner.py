@@ -156,8 +156,11 @@ def _sleep(seconds: float, started: subprocess.Popen) -> None:
 
 
 def _samples_there(out: Path) -> int:
-    spooled = len(list(out.glob(".physreel/drop/*.row")))
-    return spooled + sum(pq.ParquetFile(path).metadata.num_rows for path in _entered(out))
+    # A kill between a shard's entry and the removal of its waiting samples leaves both: each sample counts once.
+    there = {int(path.stem) for path in out.glob(".physreel/drop/*.row")}
+    for path in _entered(out):
+        there.update(pq.read_table(path, columns=["index"])["index"].to_pylist())
+    return len(there)
 
 
 def _workers(pid: int) -> list[int]:
@@ -173,7 +176,10 @@ def _workers(pid: int) -> list[int]:
 
 
 def _entered(out: Path) -> list[Path]:
-    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_bytes().split(b"\n")[:-1]]
+    manifest = out / "manifest.jsonl"
+    if not manifest.exists():  # on a busy machine a run may not have opened its folder yet
+        return []
+    lines = [json.loads(line) for line in manifest.read_bytes().split(b"\n")[:-1]]
     return [out / line["file"] for line in lines if line["kind"] == "shard"]
 
 
