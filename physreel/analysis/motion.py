@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from physreel.analysis.impacts import Impact, find_impacts
 from physreel.analysis.thresholds import CARRIED_S, FLIGHT_S, IMPACT_LENGTH_S, REST_SPEED_M_S
-from physreel.geometry.extents import bounding_radius_m, mass_center_m
+from physreel.geometry.extents import bounding_radius_m
+from physreel.geometry.mass import mass_center_m
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.spec import Body, SceneSpec
 from physreel.values import Trajectory

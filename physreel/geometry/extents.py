@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from physreel.geometry.mass import mass_properties
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.spec import (
-    Body,
     Box,
     Capsule,
     Compound,
@@ -57,13 +56,6 @@ def lowest_points(shape: Shape, orientations_wxyz: ArrayLike) -> NDArray[np.floa
     """(N,) height of the shape's lowest point above its frame's origin (negative), for orientations (N, 4)."""
     down = rotate_wxyz(conjugate_wxyz(np.atleast_2d(orientations_wxyz)), np.array([0.0, 0.0, -1.0]))
     return -support_distances(shape, down)
-
-
-def mass_center_m(body: Body) -> NDArray[np.float64]:
-    """(3,) the centre of mass in the body's frame; the origin for planes and meshes, which have none."""
-    if body.shape.kind in ("plane", "triangle_mesh"):
-        return np.zeros(3)
-    return mass_properties(body.shape).center
 
 
 def bounding_radius_m(shape: Shape) -> float:

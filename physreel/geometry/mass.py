@@ -48,6 +48,13 @@ def body_mass_properties(body: Body, material: Material) -> MassProperties:
     return MassProperties(mass, solid.center, inertia)
 
 
+def mass_center_m(body: Body) -> NDArray[np.float64]:
+    """(3,) the centre of mass in the body's frame; the origin for planes and meshes, which have none."""
+    if body.shape.kind in ("plane", "triangle_mesh"):
+        return np.zeros(3)
+    return mass_properties(body.shape).center
+
+
 def _unit_density(shape: Shape) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     origin = np.zeros(3)
     match shape:

@@ -232,7 +232,7 @@ class Run:
             k = max(n - 1, 0)
             p.resetBasePositionAndOrientation(carrier, place, turn)
             p.resetBaseVelocity(carrier, linear[k].tolist(), angular[k].tolist())
-            mass = self.world.carrier_kg
+            mass = self.prep.driven_mass_kg
             push = mass * ((linear[n] - linear[k]) - fall) / h
             twist = mass * (angular[n] - angular[k]) / h
             p.applyExternalForce(carrier, -1, push.tolist(), place, p.WORLD_FRAME)

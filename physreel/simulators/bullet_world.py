@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,6 @@ class BulletWorld:
         center: (B, 3) centre of mass in the body frame.
         free: bodies that fly alone.
         carriers: driven body -> base without shape that carries what is jointed to it.
-        carrier_kg: mass of driven bodies and carriers.
         joint_places: joint of the spec -> (bullet id, link, sign), for joints with a coordinate.
     """
 
@@ -71,7 +69,6 @@ class BulletWorld:
     center: Floats
     free: tuple[int, ...]
     carriers: dict[int, int]
-    carrier_kg: float
     joint_places: dict[int, tuple[int, int, float]]
 
 
@@ -87,7 +84,6 @@ class WorldBuilder:
         self.prep = preparation
         self.spec = preparation.spec
         count = len(self.spec.bodies)
-        self.carrier_kg = 1e6 * max(math.fsum(m.mass for m in preparation.masses if m is not None), 1e-6)
         self.axes = np.tile(np.array(IDENTITY), (count, 1))
         self.center = np.zeros((count, 3))
         self.inertia = np.ones((count, 3))
@@ -131,7 +127,6 @@ class WorldBuilder:
             center=self.center,
             free=tuple(free),
             carriers=carriers,
-            carrier_kg=self.carrier_kg,
             joint_places=joints,
         )
         self._couplings(world)
@@ -153,7 +148,7 @@ class WorldBuilder:
         mass = self.prep.masses[i]
         position, turn = self._frame(i)
         driven = self.spec.bodies[i].motion == "driven"
-        weight = self.carrier_kg if driven else 0.0 if mass is None else mass.mass
+        weight = self.prep.driven_mass_kg if driven else 0.0 if mass is None else mass.mass
         made: int = self.p.createMultiBody(
             baseMass=weight,
             baseCollisionShapeIndex=self._shape(i, -self.center[i]),
@@ -190,7 +185,7 @@ class WorldBuilder:
         if mass is not None:
             base_mass, shape = mass.mass, self._shape(root, -self.center[root])
         elif root >= 0 and self.spec.bodies[root].motion == "driven":
-            base_mass = self.carrier_kg
+            base_mass = self.prep.driven_mass_kg
         kinds = {
             "hinge": p.JOINT_REVOLUTE,
             "slide": p.JOINT_PRISMATIC,

@@ -108,19 +108,24 @@ def update_slip(h, aref, velocity, acceleration, count, friction, address, wante
 
 
 @numba.njit(cache=True, nogil=True)
-def _merge_groups(count, address, record_ids, used, group):  # type: ignore[no-untyped-def]
-    """Give bodies that touch, or touch the same body, one number in ``group`` (B,); -1 is nobody's."""
+def touching_groups(count, address, record_ids, used, joined):  # type: ignore[no-untyped-def]
+    """(B,) ``joined`` with one number for all bodies that hang together by joints or contacts of this step.
+
+    ``joined`` (B,) has one number for all bodies that joints hold together, and -1 for those that do not give way.
+    """
+    group = joined.copy()
     for i in range(count):
         a, b = group[record_ids[used + i, 1]], group[record_ids[used + i, 2]]
         if address[i] >= 0 and a >= 0 and b >= 0 and a != b:
             for k in range(len(group)):
                 if group[k] == b:
                     group[k] = a
+    return group
 
 
 @numba.njit(cache=True, nogil=True)
 def limit_rebound(  # type: ignore[no-untyped-def]
-    h, velocity, acceleration, force, count, address, record_ids, used, wanted, joined
+    h, velocity, acceleration, force, count, address, record_ids, used, wanted, group
 ):  # fmt: skip
     """Lessen the rebound where contacts would add energy; return whether there were any.
 
@@ -129,10 +134,8 @@ def limit_rebound(  # type: ignore[no-untyped-def]
     carry away a heavy one that lies on it. So no pair of bodies and no group of bodies that touch may gain. The work
     of an impulse is its product with the mean of the velocities before and after.
 
-    ``joined`` (B,) has one number for all bodies that hang together by joints, and -1 for those that do not give way.
+    ``group`` (B,) is that of ``touching_groups``.
     """
-    group = joined.copy()
-    _merge_groups(count, address, record_ids, used, group)
     work, scale = np.zeros(count), np.zeros(count)
     for j in range(count):
         at = address[j]

@@ -274,12 +274,11 @@ class _Run:
         mj.mj_fwdActuation(m, d)
         mj.mj_fwdAcceleration(m, d)
         acceleration = np.zeros(len(aref))
+        group = k.touching_groups(count, address, ids, used, self.joined)
         for _ in range(_FIXED_POINT_ROUNDS):
             mj.mj_fwdConstraint(m, d)
             mj.mj_mulJacVec(m, d, acceleration, d.qacc)
-            limited = k.limit_rebound(
-                h, velocity, acceleration, d.efc_force, count, address, ids, used, wanted, self.joined
-            )
+            limited = k.limit_rebound(h, velocity, acceleration, d.efc_force, count, address, ids, used, wanted, group)
             change = k.update_slip(h, aref, velocity, acceleration, count, friction, address, wanted)
             if change < _FIXED_POINT_M_S and not limited:
                 break

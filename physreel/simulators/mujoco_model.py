@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +32,6 @@ Floats = NDArray[np.float64]
 
 _STIFF = (0.9999, 0.9999, 0.001, 0.5, 2.0)
 """MuJoCo's hardest impedance: 0.01 % of the unconstrained acceleration is left."""
-
-_DRIVEN_MASS_RATIO = 1e6
-"""Driven bodies outweigh all others together by this, so that nothing they meet moves them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,7 +76,6 @@ class _Builder:
         self.nodes: dict[int, Any] = {}
         self.offset = np.zeros((len(self.spec.bodies), 3))
         self.meshes: dict[Any, str] = {}
-        self.heavy_kg = _DRIVEN_MASS_RATIO * max(math.fsum(m.mass for m in preparation.masses if m is not None), 1e-6)
 
     def build(self) -> MujocoModel:
         mj, prep, spec = self.mj, self.prep, self.spec
@@ -133,7 +128,7 @@ class _Builder:
         if mass is not None:
             self._inertia(node, mass, np.zeros(3))
         else:
-            heavy = MassProperties(self.heavy_kg, np.zeros(3), self.heavy_kg * np.eye(3))
+            heavy = MassProperties(self.prep.driven_mass_kg, np.zeros(3), self.prep.driven_mass_kg * np.eye(3))
             self._inertia(node, heavy, np.zeros(3))
 
     def _branch(self, link: JointLink) -> None:
@@ -317,8 +312,8 @@ class _Builder:
                 i,
                 int(model.jnt_qposadr[first_joint[i]]),
                 int(model.jnt_dofadr[first_joint[i]]),
-                self.heavy_kg,
-                self.heavy_kg,
+                self.prep.driven_mass_kg,
+                self.prep.driven_mass_kg,
             )
             for i in sorted(prep.driven_pose)
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,9 @@ TOUCHING_DEPTH_M = 0.5e-3
 """Bodies may start this deep in each other: resting poses are computed by scenes to rounding, not to the last digit."""
 
 _MAX_REFINEMENT = 16
+
+_DRIVEN_MASS_RATIO = 1e6
+"""Driven bodies outweigh all others together by this, so that nothing they meet moves them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +87,16 @@ class Preparation:
     def step_count(self) -> int:
         """N: steps in the whole clip."""
         return self.spec.frame_count * self.substeps
+
+    @cached_property
+    def total_mass_kg(self) -> float:
+        """Mass of all dynamic bodies together."""
+        return math.fsum(mass.mass for mass in self.masses if mass is not None)
+
+    @cached_property
+    def driven_mass_kg(self) -> float:
+        """Mass an engine gives to driven bodies: nothing they meet moves them."""
+        return _DRIVEN_MASS_RATIO * max(self.total_mass_kg, 1e-6)
 
     @property
     def material_names(self) -> list[str]:

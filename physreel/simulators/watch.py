@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -109,7 +107,7 @@ def watch_energy(prep: Preparation, trajectory: Trajectory) -> None:
             return
     each = mechanical_energy(prep, trajectory)
     gravity = float(np.linalg.norm(spec.gravity_m_s2))
-    weight = math.fsum(m.mass for m in prep.masses if m is not None) * gravity
+    weight = prep.total_mass_kg * gravity
     free = each.sum(1) + _springs(prep, trajectory) - work_done(prep, trajectory)
     _, velocity = _with_end(trajectory)
     kinetic = np.zeros(len(free))
