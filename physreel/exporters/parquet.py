@@ -18,7 +18,7 @@ from physreel.exporters.lossless import encode_pass
 from physreel.exporters.schema import arrow_struct, dataset_features
 from physreel.exporters.sound import encode_flac
 from physreel.exporters.video import encode_mp4
-from physreel.geometry.mass import body_mass_properties
+from physreel.geometry.mass import MASSLESS, body_mass_properties
 from physreel.spec import Body, SceneSpec
 from physreel.values import Event, Question, Sample, SoundEvent, View
 from physreel.values.encodings import PASS_ENCODINGS
@@ -200,7 +200,7 @@ class ParquetExporter(Exporter):
 
 
 def _body_row(spec: SceneSpec, body: Body, index: int, pose: Any) -> dict[str, Any]:
-    solid = body.shape.kind not in ("plane", "triangle_mesh")
+    solid = body.shape.kind not in MASSLESS
     return {
         "name": body.name,
         "label": body.label,

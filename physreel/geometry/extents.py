@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from physreel.geometry.mass import mass_properties
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.vessels import tank_compound, vessel_outline
 from physreel.spec import (
     Box,
     Capsule,
@@ -17,7 +18,9 @@ from physreel.spec import (
     Ellipsoid,
     Shape,
     Sphere,
+    Tank,
     TriangleMesh,
+    Vessel,
 )
 
 
@@ -42,6 +45,11 @@ def support_distances(shape: Shape, directions: ArrayLike) -> NDArray[np.float64
             return np.asarray((n @ np.asarray(points).T).max(1))
         case TriangleMesh(vertices_m=points):
             return np.asarray((n @ np.asarray(points).T).max(1))
+        case Vessel():
+            outline = vessel_outline(shape)
+            return np.asarray((radial[:, None] * outline[:, 0] + n[:, 2:] * outline[:, 1]).max(1))
+        case Tank():
+            return support_distances(tank_compound(shape), n)
         case Compound():
             reach = [
                 support_distances(piece.shape, rotate_wxyz(conjugate_wxyz(piece.orientation_wxyz), n))
@@ -59,7 +67,7 @@ def lowest_points(shape: Shape, orientations_wxyz: ArrayLike) -> NDArray[np.floa
 
 
 def bounding_radius_m(shape: Shape) -> float:
-    """The distance from the centre of mass to the farthest point; infinite for a plane.
+    """The distance from the centre of mass (of what has none: the origin) to the farthest point; infinite for a plane.
 
     For compounds the bound of each piece's ball, hence at most a little too large.
     """
@@ -86,6 +94,10 @@ def bounding_radius_m(shape: Shape) -> float:
                 offset = np.asarray(piece.position_m) + rotate_wxyz(piece.orientation_wxyz, center) - middle
                 reach = max(reach, float(np.linalg.norm(offset)) + bounding_radius_m(piece.shape))
             return reach
+        case Vessel():
+            return float(np.linalg.norm(vessel_outline(shape), axis=1).max())
+        case Tank(inside_m=(x, y, _), wall_m=wall):
+            return float(np.linalg.norm((x / 2 + wall, y / 2 + wall, shape.rim_z_m)))
     if shape.kind == "plane":
         return float("inf")
     return float(np.linalg.norm(np.asarray(shape.vertices_m), axis=1).max())

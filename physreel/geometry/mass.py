@@ -24,6 +24,9 @@ from physreel.spec import (
     Sphere,
 )
 
+MASSLESS = ("plane", "triangle_mesh", "vessel", "tank")
+"""Kinds of shape that never move by forces, and so have no mass."""
+
 
 @dataclass(frozen=True, eq=False)
 class MassProperties:
@@ -35,7 +38,7 @@ class MassProperties:
 
 
 def mass_properties(shape: Shape, density: float = 1.0) -> MassProperties:
-    """Of the solid shape. Planes and triangle meshes have none (ValueError): they never move by forces."""
+    """Of the solid shape. Those of MASSLESS kinds have none (ValueError): they never move by forces."""
     volume, center, inertia = _unit_density(shape)
     return MassProperties(density * volume, center, density * inertia)
 
@@ -49,8 +52,8 @@ def body_mass_properties(body: Body, material: Material) -> MassProperties:
 
 
 def mass_center_m(body: Body) -> NDArray[np.float64]:
-    """(3,) the centre of mass in the body's frame; the origin for planes and meshes, which have none."""
-    if body.shape.kind in ("plane", "triangle_mesh"):
+    """(3,) the centre of mass in the body's frame; the origin for planes, meshes and vessels, which have none."""
+    if body.shape.kind in MASSLESS:
         return np.zeros(3)
     return mass_properties(body.shape).center
 

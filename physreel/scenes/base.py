@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,14 +13,21 @@ from physreel.scenes.parameters import SceneParameters
 from physreel.spec import SceneSpec, SpecModel
 from physreel.values import Event, Outcome, Question, Trajectory
 
+Quality = Literal["draft", "standard", "fine"]
+
 
 class ClipSettings(SpecModel):
-    """How long and how large a clip is; a scene puts these into its spec's cameras, fps and duration."""
+    """How long, how large and how fine a clip is; a scene puts these into its spec.
+
+    ``quality`` decides how finely liquids are divided, and by which engine they are moved (docs/simulators.md); scenes
+    without liquids are the same at each.
+    """
 
     width: Annotated[int, Field(ge=16, le=4096)] = 256
     height: Annotated[int, Field(ge=16, le=4096)] = 256
     fps: Annotated[int, Field(ge=1, le=240)] = 24
     duration_s: Annotated[float, Field(gt=0.0, le=120.0)] = 3.0
+    quality: Quality = "standard"
 
 
 class Scene(ABC):

@@ -9,7 +9,7 @@ from physreel.errors import UnsupportedError
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
 
-Capability = Literal["rigid", "joints", "couplings", "driven"]
+Capability = Literal["rigid", "joints", "couplings", "driven", "liquids", "two_way"]
 
 
 def required_capabilities(spec: SceneSpec) -> frozenset[Capability]:
@@ -21,6 +21,10 @@ def required_capabilities(spec: SceneSpec) -> frozenset[Capability]:
         needs.add("couplings")
     if any(body.motion == "driven" for body in spec.bodies):
         needs.add("driven")
+    if spec.fluids:
+        needs.add("liquids")
+        if any(body.motion == "dynamic" for body in spec.bodies):
+            needs.add("two_way")
     return frozenset(needs)
 
 

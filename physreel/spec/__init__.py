@@ -12,6 +12,7 @@ from physreel.spec.cameras import (
     SphereLight,
     SunLight,
 )
+from physreel.spec.liquids import LIQUIDS, Fill, Fluid, Liquid, LiquidLook, RegionFill, VesselFill
 from physreel.spec.looks import Look, Texture
 from physreel.spec.materials import CONTACT_PAIRS, MATERIALS, ContactPair, Material, combine_contact
 from physreel.spec.scene_spec import SceneSpec, spec_problems
@@ -28,12 +29,15 @@ from physreel.spec.shapes import (
     Plane,
     Shape,
     Sphere,
+    Tank,
     TriangleMesh,
+    Vessel,
 )
 
 __all__ = [
     "CONTACT_PAIRS",
     "IDENTITY",
+    "LIQUIDS",
     "MATERIALS",
     "Air",
     "Body",
@@ -50,9 +54,13 @@ __all__ = [
     "Cylinder",
     "Ellipsoid",
     "Environment",
+    "Fill",
+    "Fluid",
     "Joint",
     "Keyframe",
     "Light",
+    "Liquid",
+    "LiquidLook",
     "Look",
     "Material",
     "Microphone",
@@ -60,15 +68,19 @@ __all__ = [
     "Piece",
     "Plane",
     "Quat",
+    "RegionFill",
     "SceneSpec",
     "Shape",
     "SpecModel",
     "Sphere",
     "SphereLight",
     "SunLight",
+    "Tank",
     "Texture",
     "TriangleMesh",
     "Vec3",
+    "Vessel",
+    "VesselFill",
     "combine_contact",
     "spec_problems",
 ]

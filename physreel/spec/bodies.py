@@ -45,7 +45,7 @@ class Body(SpecModel):
     @model_validator(mode="after")
     def _motion_fits(self) -> Body:
         problems = []
-        if self.motion == "dynamic" and self.shape.kind in ("plane", "triangle_mesh"):
+        if self.motion == "dynamic" and self.shape.kind in ("plane", "triangle_mesh", "vessel", "tank"):
             problems.append(f"a {self.shape.kind} cannot be dynamic; make it static or use convex pieces")
         if self.motion == "driven" and self.shape.kind == "plane":
             problems.append("a plane cannot be driven; use a box")

@@ -6,13 +6,22 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from physreel.errors import SpecError
-from physreel.spec.base import Name, NonNegative, SpecModel, Vec3
+from physreel.spec.base import Name, NonNegative, Positive, SpecModel, Vec3
 from physreel.spec.bodies import Body, Coupling, Joint
 from physreel.spec.cameras import Air, Camera, Environment, Light, Microphone
+from physreel.spec.liquids import LIQUIDS, Fluid, Liquid
 from physreel.spec.materials import CONTACT_PAIRS, MATERIALS, ContactPair, Material, combine_contact
 
 
@@ -22,6 +31,8 @@ class SceneSpec(SpecModel):
     ``step_s`` is the longest physics step allowed; the frame period is a whole multiple of the step that engines take
     (see ``substeps``). ``materials`` holds those used that differ from, or are missing in, the built-in table.
     ``cue_s`` is how much of the clip may be shown before the outcome is to be predicted.
+    ``fluids`` are amounts of liquids (``liquids`` holds those that differ from the built-in table); engines divide them
+    into particles no farther apart than ``particle_spacing_m``, each of which stands for spacing³ of liquid.
     ``parameters`` are what the scene drew, for the record. ``no_contact`` lists pairs of bodies that pass through.
     """
 
@@ -36,6 +47,9 @@ class SceneSpec(SpecModel):
     no_contact: tuple[tuple[Name, Name], ...] = ()
     materials: tuple[Material, ...] = ()
     contact_pairs: tuple[ContactPair, ...] = ()
+    fluids: tuple[Fluid, ...] = ()
+    liquids: tuple[Liquid, ...] = ()
+    particle_spacing_m: Positive | None = None
     cameras: tuple[Camera, ...] = ()
     lights: tuple[Light, ...] = ()
     environment: Environment = Environment()
@@ -59,11 +73,22 @@ class SceneSpec(SpecModel):
         problems = reference_problems(spec.model_dump(include=set(_NAMED)))
         if spec.cue_s > spec.duration_s:
             problems.append(f"cue_s: {spec.cue_s} is longer than the clip ({spec.duration_s} s)")
+        if spec.fluids and spec.particle_spacing_m is None:
+            problems.append("particle_spacing_m: a spec with fluids must say how fine they are to be; add it")
         if spec.frame_count < 1:
             problems.append(f"duration_s: {spec.duration_s} s at {spec.fps} frames/s is less than one frame")
         if problems:
             raise ValueError("\n".join(problems))
         return spec
+
+    @model_serializer(mode="wrap")
+    def _without_empty_liquids(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The spec of a world without liquids is written as it was before there were any.
+        data: dict[str, Any] = handler(self)
+        if not self.fluids and not self.liquids and self.particle_spacing_m is None:
+            for name in ("fluids", "liquids", "particle_spacing_m"):
+                data.pop(name, None)
+        return data
 
     @property
     def frame_count(self) -> int:
@@ -93,6 +118,13 @@ class SceneSpec(SpecModel):
                 return material
         return MATERIALS[name]
 
+    def liquid(self, name: str) -> Liquid:
+        """A liquid by name: the spec's own first, then the built-in table."""
+        for liquid in self.liquids:
+            if liquid.name == name:
+                return liquid
+        return LIQUIDS[name]
+
     def contact(self, material_a: str, material_b: str) -> ContactPair:
         """Restitution and friction of two materials: the spec's pairs, then measured pairs, then the rule."""
         key = frozenset((material_a, material_b))
@@ -117,7 +149,8 @@ class SceneSpec(SpecModel):
             raise SpecError(spec_problems(error)) from None
 
 
-_NAMED = ("bodies", "joints", "couplings", "cameras", "microphones", "materials", "contact_pairs", "no_contact")
+_UNIQUE = ("bodies", "joints", "couplings", "cameras", "microphones", "materials", "fluids", "liquids")
+_NAMED = (*_UNIQUE, "contact_pairs", "no_contact")
 
 
 def reference_problems(data: dict[str, Any]) -> list[str]:
@@ -137,7 +170,7 @@ def reference_problems(data: dict[str, Any]) -> list[str]:
 
     problems = [
         f"{group}: the name {name!r} is used more than once"
-        for group in _NAMED[:6]
+        for group in _UNIQUE
         for name, count in Counter(names(group)).items()
         if count > 1
     ]
@@ -159,11 +192,26 @@ def reference_problems(data: dict[str, Any]) -> list[str]:
             if joints.get(name) in ("ball", "fixed"):
                 kind = joints[name]
                 problems.append(f"couplings.{i}.{key}: {name!r} is a {kind} joint; only hinge and slide can be coupled")
+    liquids = LIQUIDS.keys() | set(names("liquids"))
+    hollow = {item.get("name") for _, item in items("bodies") if _kind(item.get("shape")) in ("vessel", "tank")}
+    for i, fluid in items("fluids"):
+        remedy = f"; use one of {', '.join(sorted(liquids))}, or add it to liquids"
+        problems += absent(f"fluids.{i}.liquid", "liquid", fluid.get("liquid"), liquids, remedy)
+        fills = fluid.get("fills")
+        for k, fill in enumerate(fills if isinstance(fills, (list, tuple)) else ()):
+            fill = fill.model_dump() if isinstance(fill, SpecModel) else fill
+            if isinstance(fill, dict) and fill.get("kind", "vessel") == "vessel":
+                where = f"fluids.{i}.fills.{k}.vessel"
+                problems += absent(where, "vessel or tank", fill.get("vessel"), hollow)
     apart = data.get("no_contact")
     for i, pair_names in enumerate(apart if isinstance(apart, (list, tuple)) else ()):
         for name in pair_names if isinstance(pair_names, (list, tuple)) else ():
             problems += absent(f"no_contact.{i}", "body", name, bodies)
     return problems
+
+
+def _kind(shape: Any) -> Any:
+    return shape.get("kind") if isinstance(shape, dict) else getattr(shape, "kind", None)
 
 
 def _with_problems(error: ValidationError, problems: list[str]) -> ValidationError:

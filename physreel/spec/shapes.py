@@ -6,11 +6,12 @@ Its centre of mass is at the origin except for cones, hulls and compounds (see g
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from physreel.spec.base import IDENTITY, Positive, Quat, SpecModel, Vec3
+from physreel.spec.base import IDENTITY, NonNegative, Positive, Quat, SpecModel, Vec3
 
 
 class Box(SpecModel):
@@ -118,7 +119,81 @@ class Plane(SpecModel):
     kind: Literal["plane"] = "plane"
 
 
+class Vessel(SpecModel):
+    """A hollow solid of revolution about z, open at the top: a glass, bowl, jug or bottle.
+
+    ``profile_m`` are (r, z) points of the inside, from the middle of its floor up to the rim; the underside stands at
+    z = 0, so the first z is the thickness of the floor. A first r above 0 leaves a round hole of that radius in the
+    floor. ``wall_m`` is the thickness of the wall, measured outwards from the inside. Static and driven bodies only.
+    """
+
+    kind: Literal["vessel"] = "vessel"
+    profile_m: Annotated[tuple[tuple[NonNegative, Positive], ...], Field(min_length=2, max_length=64)]
+    wall_m: Positive
+
+    @model_validator(mode="after")
+    def _profile_rises(self) -> Vessel:
+        problems = []
+        for k, ((r0, z0), (r1, z1)) in enumerate(pairwise(self.profile_m)):
+            if z1 < z0:
+                problems.append(f"profile_m.{k + 1}: z must not fall from point to point, got {z0:g} then {z1:g}")
+            elif z1 == z0 and r1 <= r0:
+                problems.append(f"profile_m.{k + 1}: where z stays, r must grow, got {r0:g} then {r1:g}")
+            if r1 <= 0.0:
+                problems.append(f"profile_m.{k + 1}: only the first point may be on the axis")
+        if self.profile_m[-1][1] <= self.profile_m[0][1]:
+            problems.append("profile_m: the rim must be above the floor")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def floor_z_m(self) -> float:
+        """Height of the inside floor's middle above the underside."""
+        return self.profile_m[0][1]
+
+    @property
+    def rim_z_m(self) -> float:
+        """Height of the rim above the underside."""
+        return self.profile_m[-1][1]
+
+
+class Tank(SpecModel):
+    """A hollow box, open at the top; the middle of its underside is the origin.
+
+    ``inside_m`` are width, depth and height of the inside. ``hole_m`` is a square hole of that width through the wall
+    at + x (its middle ``hole_height_m`` above the inside floor), or none. Static and driven bodies only.
+    """
+
+    kind: Literal["tank"] = "tank"
+    inside_m: tuple[Positive, Positive, Positive]
+    wall_m: Positive
+    hole_m: NonNegative = 0.0
+    hole_height_m: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _hole_fits(self) -> Tank:
+        _, depth, height = self.inside_m
+        low, high = self.hole_height_m - self.hole_m / 2, self.hole_height_m + self.hole_m / 2
+        if self.hole_m and (low < -1e-9 or high >= height or self.hole_m >= depth):
+            raise ValueError(
+                f"the hole spans {low:g} to {high:g} m above the floor and {self.hole_m:g} m across; the wall there is "
+                f"0 to {height:g} m high and {depth:g} m wide"
+            )
+        return self
+
+    @property
+    def floor_z_m(self) -> float:
+        """Height of the inside floor above the underside."""
+        return self.wall_m
+
+    @property
+    def rim_z_m(self) -> float:
+        """Height of the rim above the underside."""
+        return self.wall_m + self.inside_m[2]
+
+
 Shape = Annotated[
-    Box | Sphere | Cylinder | Capsule | Cone | Ellipsoid | ConvexHull | Compound | TriangleMesh | Plane,
+    Box | Sphere | Cylinder | Capsule | Cone | Ellipsoid | ConvexHull | Compound | TriangleMesh | Plane | Vessel | Tank,
     Field(discriminator="kind"),
 ]

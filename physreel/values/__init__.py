@@ -1,6 +1,7 @@
 """The values that flow between the stages: read-only, engine-free. Imports spec only."""
 
 from physreel.values.clip import PASSES, SAMPLE_RATE_HZ, Audio, Clip, View
+from physreel.values.liquids import LiquidImpacts, LiquidTrack
 from physreel.values.sample import Event, Outcome, Provenance, Question, Sample, SoundEvent
 from physreel.values.trajectory import ContactTable, Signal, Trajectory
 
@@ -11,6 +12,8 @@ __all__ = [
     "Clip",
     "ContactTable",
     "Event",
+    "LiquidImpacts",
+    "LiquidTrack",
     "Outcome",
     "Provenance",
     "Question",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.values.arrays import read_only
+from physreel.values.liquids import LiquidTrack
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,7 +113,8 @@ class Trajectory:
         joint_position: (T, J) rad or m.
         joint_velocity: (T, J) rad/s or m/s.
         contacts: what touched, over [0, T / fps].
-        signals: further time series by name.
+        liquid: what the liquids did; None where there are none.
+        signals: further time series by name; those of liquids are "<quantity>:<body>", see docs/simulators.md.
         simulator: name and version of the engine, "mujoco 4.0.0".
         notes: what the engine did or could not do exactly, for the provenance ("restitution 0.8 achieved 0.81").
     """
@@ -127,6 +129,7 @@ class Trajectory:
     joint_velocity: NDArray[np.float64]
     contacts: ContactTable
     simulator: str
+    liquid: LiquidTrack | None = None
     signals: Mapping[str, Signal] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

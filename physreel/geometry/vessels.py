@@ -1,0 +1,163 @@
+"""Vessels and tanks: outline, triangles, box pieces, what is inside them and how much they hold."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.spec import Body, Box, Compound, Piece, SceneSpec, Tank, TriangleMesh, Vessel
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Hollow = Vessel | Tank
+
+SIDES = 96
+"""Corners of the circle that stands for a vessel's round wall where it is made of triangles."""
+
+
+def hollow_bodies(spec: SceneSpec) -> list[int]:
+    """Indices of the bodies that can hold liquid: vessels and tanks."""
+    return [i for i, body in enumerate(spec.bodies) if isinstance(body.shape, (Vessel, Tank))]
+
+
+def inner_radius_m(vessel: Vessel, z_m: ArrayLike) -> Floats:
+    """Radius of the inside at heights z (N,) above the underside; that of the ends beyond them."""
+    r, z = _walls(vessel)
+    return np.interp(np.asarray(z_m, np.float64), z, r)
+
+
+def vessel_outline(vessel: Vessel) -> Floats:
+    """(M, 2) closed polygon (r, z) of the wall's cross-section, counter-clockwise in the (r, z) half-plane.
+
+    It runs along the underside outwards, up the outside, over the rim and down the inside to the middle. The outside is
+    the inside moved outwards by the wall's thickness, along the mean normal at corners, never below the underside.
+    """
+    inside = np.asarray(vessel.profile_m, np.float64)
+    wall = vessel.wall_m
+    step = np.diff(inside, axis=0)
+    normal = np.column_stack([step[:, 1], -step[:, 0]]) / np.linalg.norm(step, axis=1)[:, None]
+    mean = np.vstack([normal[:1], normal[:-1] + normal[1:], normal[-1:]])
+    mean /= np.linalg.norm(mean, axis=1)[:, None]
+    along = np.vstack([normal, normal[-1:]])
+    stretch = wall / np.maximum(np.einsum("ni,ni->n", mean, along), 0.5)
+    outside = inside + mean * stretch[:, None]
+    outside[-1] = inside[-1] + [wall * float(np.hypot(*normal[-1])), 0.0]
+    # Only the wall's own outside: the floor's is the underside.
+    rising = np.flatnonzero(step[:, 1] > 0.0)
+    outside = outside[rising[0] :]
+    outside[:, 1] = np.minimum(outside[:, 1], inside[-1, 1])
+    outside = outside[outside[:, 1] > 1e-9]
+    foot = [max(float(outside[0, 0]), float(inside[0, 0]) + 1e-6), 0.0]
+    polygon = [[inside[0, 0], 0.0], foot, *outside, *inside[::-1]]
+    return np.asarray(polygon, np.float64)
+
+
+@lru_cache(maxsize=64)
+def vessel_mesh(vessel: Vessel, sides: int = SIDES) -> TriangleMesh:
+    """The vessel's closed surface as triangles; a polygon of ``sides`` corners that has the circle's area."""
+    outline = vessel_outline(vessel)
+    swell = np.sqrt(2 * np.pi / (sides * np.sin(2 * np.pi / sides)))
+    angle = np.arange(sides) * (2 * np.pi / sides)
+    circle = np.stack([np.cos(angle), np.sin(angle)], 1) * swell
+    vertices: list[Floats] = []
+    rings: list[NDArray[np.int64]] = []
+    count = 0
+    for r, z in outline:
+        on_axis = r <= 1e-12
+        ring = np.column_stack([circle * r, np.full(sides, z)]) if not on_axis else np.array([[0.0, 0.0, z]])
+        rings.append(np.full(sides, count) if on_axis else count + np.arange(sides))
+        vertices.append(ring)
+        count += len(ring)
+    faces: list[NDArray[np.int64]] = []
+    for a, b in zip(rings, [*rings[1:], rings[0]], strict=True):
+        here, there = np.arange(sides), (np.arange(sides) + 1) % sides
+        faces.append(np.stack([a[here], a[there], b[there]], 1))
+        faces.append(np.stack([a[here], b[there], b[here]], 1))
+    triangles = np.concatenate(faces)
+    distinct = (
+        (triangles[:, 0] != triangles[:, 1])
+        & (triangles[:, 1] != triangles[:, 2])
+        & (triangles[:, 2] != triangles[:, 0])
+    )
+    points = np.concatenate(vertices)
+    return TriangleMesh(
+        vertices_m=tuple((float(x), float(y), float(z)) for x, y, z in points),
+        faces=tuple((int(i), int(j), int(k)) for i, j, k in triangles[distinct]),
+    )
+
+
+@lru_cache(maxsize=64)
+def tank_compound(tank: Tank) -> Compound:
+    """The tank as boxes: floor and four walls, the one at + x in up to four parts around its hole."""
+    (x, y, z), w = tank.inside_m, tank.wall_m
+    boxes = [
+        ((x + 2 * w, y + 2 * w, w), (0.0, 0.0, w / 2)),
+        ((w, y + 2 * w, z), (-(x + w) / 2, 0.0, w + z / 2)),
+        ((x, w, z), (0.0, -(y + w) / 2, w + z / 2)),
+        ((x, w, z), (0.0, (y + w) / 2, w + z / 2)),
+    ]
+    at = (x + w) / 2
+    if tank.hole_m:
+        low, high, half = tank.hole_height_m - tank.hole_m / 2, tank.hole_height_m + tank.hole_m / 2, tank.hole_m / 2
+        side = y / 2 + w - half
+        boxes += [
+            ((w, side, tank.hole_m), (at, sign * (half + side / 2), w + tank.hole_height_m)) for sign in (-1.0, 1.0)
+        ]
+        if low > 1e-9:
+            boxes.append(((w, y + 2 * w, low), (at, 0.0, w + low / 2)))
+        boxes.append(((w, y + 2 * w, z - high), (at, 0.0, w + (high + z) / 2)))
+    else:
+        boxes.append(((w, y + 2 * w, z), (at, 0.0, w + z / 2)))
+    return Compound(pieces=tuple(Piece(shape=Box(size_m=size), position_m=place) for size, place in boxes))
+
+
+def inside(shape: Hollow, points_m: ArrayLike) -> Bools:
+    """(N,) whether points (N, 3) in the shape's frame are in its hollow: above its floor, below its rim."""
+    p = np.asarray(points_m, np.float64)
+    between = (p[:, 2] > shape.floor_z_m - 1e-9) & (p[:, 2] < shape.rim_z_m)
+    if isinstance(shape, Tank):
+        x, y, _ = shape.inside_m
+        return np.asarray(between & (np.abs(p[:, 0]) < x / 2) & (np.abs(p[:, 1]) < y / 2))
+    return np.asarray(between & (np.hypot(p[:, 0], p[:, 1]) < inner_radius_m(shape, p[:, 2])))
+
+
+def world_inside(body: Body, pose: ArrayLike, points_m: ArrayLike) -> Bools:
+    """(N,) whether world points (N, 3) are in the hollow of a vessel or tank at a pose (7,)."""
+    if not isinstance(body.shape, (Vessel, Tank)):
+        raise ValueError(f"{body.name!r} is a {body.shape.kind}, which holds nothing")
+    at = np.asarray(pose, np.float64)
+    return inside(body.shape, rotate_wxyz(conjugate_wxyz(at[3:]), np.asarray(points_m, np.float64) - at[:3]))
+
+
+def capacity_m3(shape: Hollow, level_m: float | None = None) -> float:
+    """Volume of the hollow up to ``level_m`` above the inside floor (None: to the rim), upright."""
+    top = shape.rim_z_m if level_m is None else min(shape.floor_z_m + level_m, shape.rim_z_m)
+    if isinstance(shape, Tank):
+        return shape.inside_m[0] * shape.inside_m[1] * (top - shape.floor_z_m)
+    r, z = _walls(shape)
+    heights = np.unique(np.append(z[z < top], top))
+    radii = np.interp(heights, z, r)
+    # Frustums.
+    return float(np.sum(np.pi / 3 * np.diff(heights) * (radii[:-1] ** 2 + radii[:-1] * radii[1:] + radii[1:] ** 2)))
+
+
+def level_for_volume_m(shape: Hollow, volume_m3: float) -> float:
+    """Height above the inside floor at which an upright vessel holds that volume; its full depth if it cannot."""
+    depth = shape.rim_z_m - shape.floor_z_m
+    if volume_m3 >= capacity_m3(shape):
+        return depth
+    low, high = 0.0, depth
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if capacity_m3(shape, middle) < volume_m3 else (low, middle)
+    return 0.5 * (low + high)
+
+
+def _walls(vessel: Vessel) -> tuple[Floats, Floats]:
+    """(r, z) of the inside with z strictly increasing: of points at one height, the outermost."""
+    r, z = np.asarray(vessel.profile_m, np.float64).T
+    last = np.append(z[1:] > z[:-1], True)
+    return r[last], z[last]
