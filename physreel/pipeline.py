@@ -26,7 +26,13 @@ from physreel.simulators.base import Simulator, required_capabilities
 from physreel.spec import SceneSpec, spec_problems
 from physreel.values import Clip, Provenance, Sample, Trajectory
 
-_LIBRARIES = ("mujoco", "pybullet", "numpy", "numba", "embreex", "scipy", "av", "soundfile", "pyarrow")
+_REFERENCE = "splash"
+"""The simulator that moves liquids at quality fine."""
+
+_LIBRARIES = (
+    "mujoco", "pybullet", "numpy", "numba", "embreex", "pysplashsurf", "pysplishsplash", "scipy", "av", "soundfile",
+    "pyarrow",
+)  # fmt: skip
 
 
 class Pipeline:
@@ -88,22 +94,24 @@ class Pipeline:
             raise SpecError(error.problems, what=f"sample {index} of scene {self.scene.name!r}") from None
 
     def simulator_for(self, spec: SceneSpec) -> Simulator:
-        """The named simulator, or the first that can do what the spec asks."""
+        """The named simulator, or the first that can do what the spec asks; liquids of quality fine: the reference."""
+        needed = required_capabilities(spec)
         if self.plan.simulator is not None:
             simulator = self._simulator(self.plan.simulator)
-            lacking = required_capabilities(spec) - simulator.capabilities
+            lacking = needed - simulator.capabilities
             if lacking:
                 raise UnsupportedError(
                     f"simulator {self.plan.simulator!r} cannot do {', '.join(sorted(lacking))}, which scene "
                     f"{spec.scene!r} needs; {_who_can(spec)}"
                 )
             return simulator
-        for entry in registry.entries("simulators"):
-            if required_capabilities(spec) <= registry.load("simulators", entry.name).capabilities:
-                return self._simulator(entry.name)
-        raise UnsupportedError(
-            f"scene {spec.scene!r} needs {', '.join(sorted(required_capabilities(spec)))}; {_who_can(spec)}"
-        )
+        able = _able(spec)
+        if spec.fluids and self.scene.clip.quality == "fine":
+            able = iter(sorted(able, key=lambda name: name != _REFERENCE))
+        found = next(able, None)
+        if found is None:
+            raise UnsupportedError(f"scene {spec.scene!r} needs {', '.join(sorted(needed))}; {_who_can(spec)}")
+        return self._simulator(found)
 
     def _simulator(self, name: str) -> Simulator:
         if name not in self._simulators:
@@ -190,12 +198,16 @@ def split_of(group_id: str, splits: Mapping[str, float]) -> str:
     return next(reversed(list(splits)))
 
 
+def _able(spec: SceneSpec) -> Iterator[str]:
+    """Names of the simulators that can do what a spec asks, in the registry's order."""
+    needed = required_capabilities(spec)
+    for entry in registry.entries("simulators"):
+        if needed <= registry.load("simulators", entry.name).capabilities:
+            yield entry.name
+
+
 def _who_can(spec: SceneSpec) -> str:
-    able = [
-        entry.name
-        for entry in registry.entries("simulators")
-        if required_capabilities(spec) <= registry.load("simulators", entry.name).capabilities
-    ]
+    able = list(_able(spec))
     return f"those that can: {', '.join(able)}" if able else "none that is installed can"
 
 

@@ -27,13 +27,23 @@ Kind = Literal["scenes", "simulators", "video_renderers", "audio_renderers", "ex
 KINDS: tuple[Kind, ...] = ("scenes", "simulators", "video_renderers", "audio_renderers", "exporters")
 
 _BUILT_IN: dict[Kind, dict[str, str]] = {
-    "scenes": {"falling": "physreel.scenes.falling:Falling"},
+    "scenes": {
+        "falling": "physreel.scenes.falling:Falling",
+        "pouring": "physreel.scenes.pouring:Pouring",
+        "dam_break": "physreel.scenes.dam_break:DamBreak",
+        "sloshing": "physreel.scenes.sloshing:Sloshing",
+        "sink_or_float": "physreel.scenes.sink_or_float:SinkOrFloat",
+        "draining": "physreel.scenes.draining:Draining",
+    },
     "simulators": {
         "mujoco": "physreel.simulators.mujoco:MujocoSimulator",
         "bullet": "physreel.simulators.bullet:BulletSimulator",
+        "dfsph": "physreel.simulators.dfsph:DfsphSimulator",
+        "splash": "physreel.simulators.splash:SplashSimulator",
     },
     "video_renderers": {
         "raytrace": "physreel.renderers.video.raytrace:RaytraceRenderer",
+        "mitsuba": "physreel.renderers.video.mitsuba:MitsubaRenderer",
         "mujoco_gl": "physreel.renderers.video.mujoco_gl:MujocoGLRenderer",
     },
     "audio_renderers": {"modal": "physreel.renderers.audio.contact:ContactSoundRenderer"},

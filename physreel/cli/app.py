@@ -24,6 +24,9 @@ SceneArgument = Annotated[str, typer.Argument(help="A scene's name, module:Class
 Size = Annotated[str | None, typer.Option("--size", metavar="WxH", help="Pixels, such as 320x240.")]
 Fps = Annotated[int | None, typer.Option("--fps", help="Frames per second.")]
 Duration = Annotated[float | None, typer.Option("--duration", help="Seconds a clip lasts.")]
+Quality = Annotated[
+    str | None, typer.Option("--quality", help="draft, standard or fine: how finely liquids are divided.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -59,6 +62,7 @@ def generate(
     size: Size = None,
     fps: Fps = None,
     duration: Duration = None,
+    quality: Quality = None,
     passes: Annotated[
         str, typer.Option("--passes", help="Of rgb, depth, segmentation, normals, flow, with commas; or all.")
     ] = "rgb",
@@ -97,6 +101,7 @@ def generate(
             size=size,
             fps=fps,
             duration=duration,
+            quality=quality,
             settings=settings,
             simulator=simulator,
             video_renderer=video_renderer,
@@ -157,6 +162,7 @@ def preview(
     size: Size = None,
     fps: Fps = None,
     duration: Duration = None,
+    quality: Quality = None,
     settings: Settings = None,
     simulator: Simulator = None,
     video_renderer: VideoRenderer = "raytrace",
@@ -175,6 +181,7 @@ def preview(
             size=size,
             fps=fps,
             duration=duration,
+            quality=quality,
             settings=settings,
             simulator=simulator,
             video_renderer=video_renderer,

@@ -20,7 +20,7 @@ from physreel.exporters.sound import encode_flac
 from physreel.exporters.video import encode_mp4
 from physreel.geometry.mass import MASSLESS, body_mass_properties
 from physreel.spec import Body, SceneSpec
-from physreel.values import Event, Question, Sample, SoundEvent, View
+from physreel.values import Event, Question, Sample, SoundEvent, Trajectory, View
 from physreel.values.encodings import PASS_ENCODINGS
 
 _ROWS_A_GROUP = 16
@@ -38,6 +38,17 @@ _BODY = pa.struct(
         ("mass_kg", pa.float64()),
         ("segmentation_id", pa.int64()),
         ("pose", _FLOATS),
+    ]
+)
+_SIGNAL = pa.struct([("name", pa.string()), ("unit", pa.string()), ("rate_hz", pa.float64()), ("values", _FLOATS)])
+_FLUID = pa.struct(
+    [
+        ("name", pa.string()),
+        ("label", pa.string()),
+        ("liquid", pa.string()),
+        ("volume_m3", pa.float64()),
+        ("particle_count", pa.int64()),
+        ("segmentation_id", pa.int64()),
     ]
 )
 
@@ -63,7 +74,8 @@ def _schema(context: ExportContext) -> pa.Schema:
         ("fps", whole), ("frame_count", whole), ("width", whole), ("height", whole), ("duration_s", number),
         ("cue_s", number), ("camera", _CAMERA), ("caption", text), ("questions", pa.list_(arrow_struct(Question))),
         ("events", pa.list_(arrow_struct(Event))), ("outcome", arrow_struct(context.outcome_type)),
-        ("bodies", pa.list_(_BODY)), ("spec", text), ("provenance", text),
+        ("bodies", pa.list_(_BODY)), ("fluids", pa.list_(_FLUID)), ("signals", pa.list_(_SIGNAL)), ("spec", text),
+        ("provenance", text),
     ]  # fmt: skip
     made = pa.schema([pa.field(name, kind, metadata=_field_metadata(name)) for name, kind in fields])
     features = {"info": {"features": dataset_features(made)}}
@@ -157,6 +169,11 @@ class ParquetExporter(Exporter):
             "bodies": [
                 _body_row(spec, body, k, sample.trajectory.body_pose[:, k]) for k, body in enumerate(spec.bodies)
             ],
+            "fluids": _fluid_rows(spec, sample.trajectory),
+            "signals": [
+                {"name": name, "unit": signal.unit, "rate_hz": signal.rate_hz, "values": signal.values}
+                for name, signal in sample.trajectory.signals.items()
+            ],
             "spec": spec.to_json(),
             "provenance": where.model_dump_json(),
         }
@@ -211,3 +228,21 @@ def _body_row(spec: SceneSpec, body: Body, index: int, pose: Any) -> dict[str, A
         "segmentation_id": index + 1,
         "pose": np.ascontiguousarray(pose).ravel(),
     }
+
+
+def _fluid_rows(spec: SceneSpec, trajectory: Trajectory) -> list[dict[str, Any]]:
+    liquid = trajectory.liquid
+    if liquid is None:
+        return []
+    counts = np.bincount(liquid.fluid, minlength=len(spec.fluids)).tolist()
+    return [
+        {
+            "name": fluid.name,
+            "label": fluid.label,
+            "liquid": fluid.liquid,
+            "volume_m3": count * liquid.particle_volume_m3,
+            "particle_count": count,
+            "segmentation_id": len(spec.bodies) + 1 + index,
+        }
+        for index, (fluid, count) in enumerate(zip(spec.fluids, counts, strict=True))
+    ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
-from physreel.spec import Body, Box, Compound, Piece, SceneSpec, Tank, TriangleMesh, Vessel
+from physreel.spec import Body, Box, Compound, ConvexHull, Cylinder, Piece, SceneSpec, Tank, TriangleMesh, Vessel
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -36,23 +37,59 @@ def vessel_outline(vessel: Vessel) -> Floats:
     the inside moved outwards by the wall's thickness, along the mean normal at corners, never below the underside.
     """
     inside = np.asarray(vessel.profile_m, np.float64)
-    wall = vessel.wall_m
+    # Only the wall's own outside: the floor's is the underside.
+    outside = _outside(vessel)[_first_rise(vessel) :]
+    outside = outside[outside[:, 1] > 1e-9]
+    foot = [max(float(outside[0, 0]), float(inside[0, 0]) + 1e-6), 0.0]
+    polygon = [[inside[0, 0], 0.0], foot, *outside, *inside[::-1]]
+    return np.asarray(polygon, np.float64)
+
+
+def _outside(vessel: Vessel) -> Floats:
+    """(n, 2) the profile's points moved outwards by the wall's thickness."""
+    inside = np.asarray(vessel.profile_m, np.float64)
     step = np.diff(inside, axis=0)
     normal = np.column_stack([step[:, 1], -step[:, 0]]) / np.linalg.norm(step, axis=1)[:, None]
     mean = np.vstack([normal[:1], normal[:-1] + normal[1:], normal[-1:]])
     mean /= np.linalg.norm(mean, axis=1)[:, None]
     along = np.vstack([normal, normal[-1:]])
-    stretch = wall / np.maximum(np.einsum("ni,ni->n", mean, along), 0.5)
+    stretch = vessel.wall_m / np.maximum(np.einsum("ni,ni->n", mean, along), 0.5)
     outside = inside + mean * stretch[:, None]
-    outside[-1] = inside[-1] + [wall * float(np.hypot(*normal[-1])), 0.0]
-    # Only the wall's own outside: the floor's is the underside.
-    rising = np.flatnonzero(step[:, 1] > 0.0)
-    outside = outside[rising[0] :]
+    outside[-1] = inside[-1] + [vessel.wall_m, 0.0]
     outside[:, 1] = np.minimum(outside[:, 1], inside[-1, 1])
-    outside = outside[outside[:, 1] > 1e-9]
-    foot = [max(float(outside[0, 0]), float(inside[0, 0]) + 1e-6), 0.0]
-    polygon = [[inside[0, 0], 0.0], foot, *outside, *inside[::-1]]
-    return np.asarray(polygon, np.float64)
+    return np.asarray(outside)
+
+
+def _first_rise(vessel: Vessel) -> int:
+    """Index of the profile's point at which the wall begins: the outer end of the flat floor."""
+    z = np.asarray(vessel.profile_m, np.float64)[:, 1]
+    return int(np.flatnonzero(np.diff(z) > 0.0)[0])
+
+
+@lru_cache(maxsize=64)
+def hollow_compound(shape: Hollow) -> Compound:
+    """A vessel or tank as convex pieces, for engines that know no hollow shapes; a vessel's wall becomes staves."""
+    if isinstance(shape, Tank):
+        return tank_compound(shape)
+    inside, outside, first = np.asarray(shape.profile_m, np.float64), _outside(shape), _first_rise(shape)
+    outside[:, 1] = np.maximum(outside[:, 1], 0.0)
+    sections = [np.stack([inside[k], inside[k + 1], outside[k + 1], outside[k]]) for k in range(first, len(inside) - 1)]
+    foot = float(vessel_outline(shape)[1, 0])
+    pieces = []
+    if inside[0, 0] > 0.0:
+        sections.append(np.array([[inside[0, 0], 0.0], [foot, 0.0], [foot, shape.floor_z_m], inside[0]]))
+    else:
+        floor = Cylinder(radius_m=foot, height_m=shape.floor_z_m)
+        pieces.append(Piece(shape=floor, position_m=(0.0, 0.0, shape.floor_z_m / 2)))
+    sides = max(8, min(24, 250 // len(sections)))
+    angle = np.arange(sides + 1) * (2 * np.pi / sides)
+    for section in sections:
+        for a, b in pairwise(angle):
+            rim = [np.stack([r * np.cos((a, b)), r * np.sin((a, b)), (z, z)], 1) for r, z in section]
+            points = np.concatenate(rim)
+            hull = ConvexHull(points_m=tuple((float(x), float(y), float(z)) for x, y, z in points))
+            pieces.append(Piece(shape=hull))
+    return Compound(pieces=tuple(pieces))
 
 
 @lru_cache(maxsize=64)

@@ -26,7 +26,6 @@ _PLUG_INS: dict[str, registry.Kind] = {
     "audio_renderer": "audio_renderers",
     "exporter": "exporters",
 }
-_CLIP = ("width", "height", "fps", "duration_s")
 
 
 def make_plan(
@@ -38,6 +37,7 @@ def make_plan(
     height: int | None = None,
     fps: int | None = None,
     duration_s: float | None = None,
+    quality: str | None = None,
     passes: str | Iterable[str] = "rgb",
     audio: bool = True,
     parameters: Mapping[str, Any] | None = None,
@@ -60,6 +60,7 @@ def make_plan(
         height: pixels.
         fps: frames per second.
         duration_s: length of a clip.
+        quality: draft, standard or fine: how finely liquids are divided and by which engine they are moved.
         passes: of rgb, depth, segmentation, normals, flow; a list, "rgb,depth" or "all".
         audio: whether to record sound.
         parameters: of the scene: name → number, "0.5..1.5", (0.5, 1.5), "wood|marble".
@@ -80,7 +81,7 @@ def make_plan(
     with found.collected("scene"):
         scene_type = registry.load("scenes", scene)
     base = ClipSettings() if scene_type is None else scene_type.default_clip
-    given = {"width": width, "height": height, "fps": fps, "duration_s": duration_s}
+    given = {"width": width, "height": height, "fps": fps, "duration_s": duration_s, "quality": quality}
     given = {name: value for name, value in given.items() if value is not None}
     clip: ClipSettings | None = None
     with found.collected():

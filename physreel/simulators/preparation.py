@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from physreel.errors import SimulationError, SpecError, UnsupportedError
 from physreel.geometry.mass import MassProperties, body_mass_properties
 from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz
+from physreel.geometry.vessels import hollow_bodies, hollow_compound
 from physreel.spec import (
     Body,
     Box,
@@ -26,6 +27,8 @@ from physreel.spec import (
     SceneSpec,
     Shape,
     Sphere,
+    Tank,
+    Vessel,
 )
 from physreel.values import Trajectory
 
@@ -134,6 +137,7 @@ def prepare(spec: SceneSpec, *, refine: int = 1) -> Preparation:
         SpecError: joints that tie nothing that could move.
         UnsupportedError: joints no tree of bodies can hold.
     """
+    spec = _with_solid_pieces(spec)
     masses = tuple(
         body_mass_properties(body, spec.material_of(body)) if body.motion == "dynamic" else None for body in spec.bodies
     )
@@ -159,6 +163,19 @@ def prepare(spec: SceneSpec, *, refine: int = 1) -> Preparation:
             if body.motion == "driven"
         },
     )
+
+
+def _with_solid_pieces(spec: SceneSpec) -> SceneSpec:
+    """The spec with vessels and tanks as compounds, which is how rigid engines know them."""
+    if not hollow_bodies(spec):
+        return spec
+    bodies = tuple(
+        body.model_copy(update={"shape": hollow_compound(body.shape)})
+        if isinstance(body.shape, Vessel | Tank)
+        else body
+        for body in spec.bodies
+    )
+    return spec.model_copy(update={"bodies": bodies})
 
 
 def _driven_poses(body: Body, step_s: float, steps: int) -> Floats:
