@@ -10,21 +10,20 @@ from physreel.spec import SceneSpec
 from physreel.values import Trajectory
 
 Capability = Literal["rigid", "joints", "couplings", "driven", "liquids", "two_way"]
+"""``rigid``: bodies that move by forces, without liquids; ``two_way``: the same in liquids, which they push as well."""
 
 
 def required_capabilities(spec: SceneSpec) -> frozenset[Capability]:
     """What an engine must be able to do to run this spec."""
-    needs: set[Capability] = {"rigid"}
+    needs: set[Capability] = {"liquids"} if spec.fluids else {"rigid"}
+    if spec.fluids and any(body.motion == "dynamic" for body in spec.bodies):
+        needs.add("two_way")
     if spec.joints:
         needs.add("joints")
     if spec.couplings:
         needs.add("couplings")
     if any(body.motion == "driven" for body in spec.bodies):
         needs.add("driven")
-    if spec.fluids:
-        needs.add("liquids")
-        if any(body.motion == "dynamic" for body in spec.bodies):
-            needs.add("two_way")
     return frozenset(needs)
 
 
