@@ -8,12 +8,13 @@ else
 INSTALL := VIRTUAL_ENV=$(VENV) uv pip install --quiet
 endif
 
-.PHONY: help install dev demo test check format bench pictures golden clean
+.PHONY: help install dev demo test check format bench compare pictures golden clean
 help:
 	@echo "make demo    install, write 24 falling clips to out/demo, say where they are"
 	@echo "make test    the whole test suite"
 	@echo "make check   lint, format, types, docs"
-	@echo "make bench   speed against a hand-written script, by stage"
+	@echo "make bench   speed against a hand-written script, and of a pour, by stage"
+	@echo "make compare the default renderer beside Mitsuba"
 	@echo "make golden  write the golden hashes anew (only when a scene was meant to change)"
 	@echo "make pictures  draw the pictures of the README anew"
 	@echo "make format  put the code in order"
@@ -52,6 +53,10 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/liquids.py
+
+compare: $(VENV)/.dev
+	$(BIN)/python benchmarks/renderers_compared.py
 
 pictures: $(VENV)/.dev
 	$(BIN)/python docs/pictures.py

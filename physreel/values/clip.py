@@ -22,13 +22,17 @@ SAMPLE_RATE_HZ = 48_000
 class View:
     """One camera's film; passes that were not asked for are None. T frames of H × W pixels.
 
+    Depth, segmentation, normals and flow are of the first surface that the straight ray through a pixel's centre meets.
+    Vessels and tanks of clear glass (transmission 0.5 or more) are looked through where liquid is the next thing that is
+    not such a vessel: there they are of the liquid.
+
     Attributes:
         camera: name of the camera.
         intrinsics: (3, 3) K.
         camera_to_world: (T, 4, 4), OpenCV axes.
         rgb: (T, H, W, 3) uint8, sRGB.
         depth: (T, H, W) float32, metres along the optical axis; inf where nothing is hit.
-        segmentation: (T, H, W) uint16; 0 = background, i + 1 = body i of the spec.
+        segmentation: (T, H, W) uint16; 0 = background, i + 1 = body i of the spec, B + 1 + f = fluid f.
         normals: (T, H, W, 3) float32, unit, world frame, facing the camera; 0 on the background.
         flow: (T, H, W, 2) float32, pixels (x right, y down) to where the same surface point is one frame period
             later, seen by the camera of that time; 0 on the background.
