@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from labels_worlds import GRAVITY, STEP_S, Ball, Rows, bouncing_balls, trajectory_of
 
+from physreel.analysis.words import a, listed, plural, times
 from physreel.labels.captions import general_caption
 from physreel.labels.events import MAX_BOUNCES_PER_BODY, find_events
-from physreel.labels.naming import Names, a, listed, plural, times
+from physreel.labels.naming import Names
 from physreel.spec import Body, Box, Plane, SceneSpec, Sphere
 
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from physreel.analysis import rest_time_s, supports_at_end, up_direction
-from physreel.labels.naming import Names, listed, number, times
+from physreel.analysis.words import listed, number, times
+from physreel.labels.naming import Names
 from physreel.spec import SceneSpec
 from physreel.values import Event, Trajectory
 

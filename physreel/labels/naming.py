@@ -7,14 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from physreel.analysis.words import a, listed, number, plural
 from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.rotations import rotate_wxyz
 from physreel.spec import Body, SceneSpec
 
 _MATERIAL_WORDS = {"ABS": "plastic"}
-_SPELLED = ("A", "E", "F", "H", "I", "L", "M", "N", "O", "R", "S", "X")
 _SIZE_RATIO = 1.4
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 class Names:
@@ -95,44 +94,3 @@ def _shape_word(body: Body) -> str:
         return "cube" if high < 1.1 * low else "block"
     words = {"sphere": "ball", "convex_hull": "lump", "compound": "object", "triangle_mesh": "object"}
     return words.get(shape.kind, shape.kind)
-
-
-def a(label: str) -> str:
-    """The label with "a" or "an", by its sound."""
-    first = label.split()[0]
-    lower = first.lower()
-    if first.isupper() and len(first) > 1:
-        vowel = first.startswith(_SPELLED)
-    elif lower.startswith(("uni", "use", "eu", "one")):
-        vowel = False
-    else:
-        vowel = lower[0] in "aeiou" or lower.startswith(("hour", "heir", "honest"))
-    return f"{'an' if vowel else 'a'} {label}"
-
-
-def plural(label: str) -> str:
-    """The label with its last word in the plural."""
-    if label.endswith(("s", "x", "z", "ch", "sh")):
-        return label + "es"
-    if label.endswith("y") and label[-2:-1] not in "aeiou":
-        return label[:-1] + "ies"
-    return label + "s"
-
-
-def number(count: int) -> str:
-    """Small numbers in words, larger ones in figures."""
-    return NUMBERS[count] if count < len(NUMBERS) else str(count)
-
-
-def times(count: int) -> str:
-    """How often, in words: "once", "twice", "three times"; beyond nine nobody counts."""
-    if count > 9:
-        return "many times"
-    return ("never", "once", "twice")[count] if count < 3 else f"{number(count)} times"
-
-
-def listed(phrases: Sequence[str], word: str = "and") -> str:
-    """A list in words: "a", "a and b", "a, b and c"."""
-    if len(phrases) < 2:
-        return "".join(phrases)
-    return f"{', '.join(phrases[:-1])} {word} {phrases[-1]}"

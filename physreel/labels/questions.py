@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from physreel.analysis.words import listed
 from physreel.labels.drawing import (
     conduct,
     draw_balanced,
@@ -15,7 +16,7 @@ from physreel.labels.drawing import (
     shuffled,
 )
 from physreel.labels.facts import BOUNCE_RISE_M, Facts, read_facts
-from physreel.labels.naming import Names, listed
+from physreel.labels.naming import Names
 from physreel.labels.sounds import impact_in_window, impacts_heard
 from physreel.labels.whatifs import Simulate, what_if
 from physreel.spec import SceneSpec

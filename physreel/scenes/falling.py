@@ -21,7 +21,7 @@ from physreel.geometry.rotations import random_wxyz
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.objects import OBJECT_MATERIALS, OBJECT_SHAPES, DrawnObject, draw_object, pick
 from physreel.scenes.parameters import Choice, FloatRange, IntRange, SceneParameters, choice, float_range, int_range
-from physreel.scenes.rooms import SURFACES, Surface, draw_camera, draw_room, draw_surface, ear_pair
+from physreel.scenes.rooms import SURFACES, Surface, draw_camera, draw_room, draw_surface, ear_pair, table_shape
 from physreel.spec import Body, Box, Compound, Piece, SceneSpec, Vec3
 from physreel.values import Event, Outcome, Question, Trajectory
 
@@ -308,18 +308,8 @@ def _draw_furniture(
     width, depth = float(rng.uniform(0.65, 0.95)), float(rng.uniform(0.45, 0.65))
     thick, height = float(rng.uniform(0.025, 0.05)), float(rng.uniform(0.25, 0.5))
     x, y = 0.0, 0.0
-    pieces = [Piece(shape=Box(size_m=(width, depth, thick)))]
     if kind == "table":
-        leg = float(rng.uniform(0.04, 0.07))
-        tall = height - thick
-        pieces += [
-            Piece(
-                shape=Box(size_m=(leg, leg, tall)),
-                position_m=(sx * (width / 2 - leg), sy * (depth / 2 - leg), -(thick + tall) / 2),
-            )
-            for sx in (-1.0, 1.0)
-            for sy in (-1.0, 1.0)
-        ]
+        shape = table_shape(width, depth, thick, height, leg_m=float(rng.uniform(0.04, 0.07)))
     else:
         depth = float(rng.uniform(0.25, 0.4))
         y = _ROOM_HALF_M[1] - depth / 2
@@ -332,9 +322,10 @@ def _draw_furniture(
             )
             for sx in (-1.0, 1.0)
         ]
+        shape = Compound(pieces=tuple(pieces))
     body = Body(
         name=kind,
-        shape=Compound(pieces=tuple(pieces)),
+        shape=shape,
         material=surface.material,
         motion="static",
         position_m=(x, y, height - thick / 2),

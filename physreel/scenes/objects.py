@@ -63,12 +63,17 @@ def pick(rng: np.random.Generator, values: Any) -> Any:
 def draw_object(rng: np.random.Generator, kind: str, material: str, size_m: float) -> DrawnObject:
     """An object of the given kind of shape whose largest extent is about ``size_m``."""
     shape, noun, radius = _SHAPERS[kind](rng, size_m)
-    look, color = _draw_look(rng, material)
-    words = " ".join(word for word in (color, _WORDS.get(material, material), noun) if word)
-    return DrawnObject(shape, material, look, words, radius)
+    look, color = draw_look(rng, material)
+    return DrawnObject(shape, material, look, describe(color, material, noun), radius)
 
 
-def _draw_look(rng: np.random.Generator, material: str) -> tuple[Look, str]:
+def describe(color: str, material: str, noun: str) -> str:
+    """What captions call a thing: "red plastic cup"; an empty colour is left out."""
+    return " ".join(word for word in (color, _WORDS.get(material, material), noun) if word)
+
+
+def draw_look(rng: np.random.Generator, material: str) -> tuple[Look, str]:
+    """A look of that material, and the colour's name if it has one to be called by (else "")."""
     base = MATERIALS[material].look
     if material in _PAINTED:
         color = pick(rng, tuple(COLORS))

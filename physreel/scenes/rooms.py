@@ -12,12 +12,15 @@ from physreel.scenes.objects import pick
 from physreel.spec import (
     MATERIALS,
     Body,
+    Box,
     Camera,
     CameraKeyframe,
+    Compound,
     Environment,
     Light,
     Look,
     Microphone,
+    Piece,
     Plane,
     SphereLight,
     SunLight,
@@ -82,6 +85,20 @@ def draw_surface(rng: np.random.Generator, kind: str) -> Surface:
     return Surface(material, look)
 
 
+def table_shape(width_m: float, depth_m: float, thick_m: float, height_m: float, *, leg_m: float) -> Compound:
+    """A top and four square legs; the frame's origin is the middle of the top, ``height_m`` that of its upper side."""
+    tall = height_m - thick_m
+    legs = (
+        Piece(
+            shape=Box(size_m=(leg_m, leg_m, tall)),
+            position_m=(sx * (width_m / 2 - leg_m), sy * (depth_m / 2 - leg_m), -(thick_m + tall) / 2),
+        )
+        for sx in (-1.0, 1.0)
+        for sy in (-1.0, 1.0)
+    )
+    return Compound(pieces=(Piece(shape=Box(size_m=(width_m, depth_m, thick_m))), *legs))
+
+
 def draw_room(rng: np.random.Generator, floor: Surface, half_width_m: float, half_depth_m: float) -> Room:
     """A floor at z = 0, a back wall at y = + half_depth_m and a side wall at x = - half_width_m, and the light."""
     wall_color = pick(rng, _WALL_COLORS)
@@ -135,7 +152,14 @@ def _rgb(values: ArrayLike) -> tuple[float, float, float]:
 
 
 def draw_camera(
-    rng: np.random.Generator, clip: ClipSettings, points_m: ArrayLike, *, moving: bool, room_half_m: tuple[float, float]
+    rng: np.random.Generator,
+    clip: ClipSettings,
+    points_m: ArrayLike,
+    *,
+    moving: bool,
+    room_half_m: tuple[float, float],
+    azimuth_deg: tuple[float, float] = (-115.0, -50.0),
+    elevation_deg: tuple[float, float] = (10.0, 32.0),
 ) -> Camera:
     """A camera inside the room, looking towards its walls, that keeps ``points_m`` (N, 3) in its picture throughout.
 
@@ -145,12 +169,14 @@ def draw_camera(
         points_m: what must be seen.
         moving: whether it travels slowly (some degrees round the target and a little nearer or farther).
         room_half_m: half width and half depth of the room that it must not leave through a wall.
+        azimuth_deg: the range of directions in which it stands; - 90 is in front of the back wall.
+        elevation_deg: the range of angles at which it looks down.
     """
     points = np.asarray(points_m, float)
     target = 0.5 * (points.min(0) + points.max(0))
     fov_y = float(rng.uniform(34.0, 48.0))
-    azimuth = float(rng.uniform(-115.0, -50.0))
-    elevation = float(rng.uniform(10.0, 32.0))
+    azimuth = float(rng.uniform(*azimuth_deg))
+    elevation = float(rng.uniform(*elevation_deg))
     turn = float(rng.uniform(6.0, 16.0)) * pick(rng, (-1.0, 1.0)) if moving else 0.0
     zoom = float(rng.uniform(1.0, 1.12)) if moving else 1.0
     tan_y = np.tan(np.radians(fov_y) / 2)
