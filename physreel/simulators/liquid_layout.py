@@ -1,0 +1,201 @@
+"""Where the particles of a fill go at the start: as many as its volume asks for, about a spacing from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.geometry.distances import signed_distances, world_distances
+from physreel.geometry.mass import mass_properties
+from physreel.geometry.rotations import rotate_wxyz
+from physreel.geometry.vessels import capacity_m3, inner_radius_m
+from physreel.spec import Body, Box, RegionFill, Tank, Vessel, VesselFill
+
+Floats = NDArray[np.float64]
+
+_GOLDEN = (5**0.5 - 1) / 2
+_SLICES = 512
+_FINENESS = 4
+"""What bodies take up of a fill is measured by points of this many a spacing along each axis."""
+
+Standing = tuple[Body, Floats]
+"""A body and its pose (7,) at the start."""
+
+
+def fill_volume_m3(fill: VesselFill | RegionFill, holder: Body | None) -> float:
+    """Volume of a fill, bodies in it not taken off."""
+    if isinstance(fill, RegionFill):
+        return mass_properties(fill.shape).mass
+    assert holder is not None
+    assert isinstance(holder.shape, Vessel | Tank)
+    return capacity_m3(holder.shape, fill.level_m)
+
+
+def fill_edges_m(fill: VesselFill | RegionFill, holder: Body | None) -> tuple[float, float, float] | None:
+    """Edges of a fill that is a box, else None."""
+    if isinstance(fill, RegionFill):
+        return fill.shape.size_m if isinstance(fill.shape, Box) else None
+    assert holder is not None
+    if isinstance(holder.shape, Tank):
+        return (*holder.shape.inside_m[:2], fill.level_m)
+    return None
+
+
+def fill_sites(
+    fill: VesselFill | RegionFill,
+    holder: Standing | None,
+    others: list[Standing],
+    spacing_m: float,
+    wall_gap: float,
+) -> Floats:
+    """(n, 3) world positions of a fill's particles.
+
+    Args:
+        fill: the fill.
+        holder: of a VesselFill, its vessel or tank.
+        others: all other bodies.
+        spacing_m: the cube root of a particle's volume.
+        wall_gap: how far particles stay off bodies, in spacings. Liquid in a vessel or tank that must stay farther off
+            than half a spacing stands higher instead; other liquid spreads to where there is room.
+    """
+    if isinstance(fill, RegionFill):
+        return _region(fill, others, spacing_m, wall_gap)
+    assert holder is not None
+    body, pose = holder
+    assert isinstance(body.shape, Vessel | Tank)
+    shrink = max(wall_gap - 0.5, 0.0) * spacing_m
+    wanted = round(capacity_m3(body.shape, fill.level_m) / spacing_m**3)
+    layers = _tank_layers if isinstance(body.shape, Tank) else _vessel_layers
+    volume = capacity_m3(body.shape, fill.level_m)
+    local = layers(body.shape, volume, spacing_m, shrink)  # type: ignore[arg-type]
+    near = _reached(others, _to_world(local, pose), wall_gap * spacing_m)
+    if not near:
+        return _to_world(local, pose)
+    # What bodies take up is made good on top.
+    higher = layers(body.shape, volume + 8 * spacing_m * volume / fill.level_m, spacing_m, shrink)  # type: ignore[arg-type]
+    fine = layers(body.shape, volume, spacing_m / _FINENESS, 0.0)  # type: ignore[arg-type]
+    free = float((_least_distance(near, _to_world(fine, pose)) > 0.0).mean())
+    room = _least_distance(near, _to_world(higher, pose)) >= wall_gap * spacing_m
+    higher = higher[room]
+    order = np.argsort(np.round(higher[:, 2] / spacing_m, 2) + _scatter(len(higher)) * 1e-3, kind="stable")
+    return _to_world(higher[np.sort(order[: round(free * wanted)])], pose)
+
+
+def lattice_error(edges_m: tuple[float, float, float], spacing_m: float) -> float:
+    """By what share a box lattice's particles make up more or less than the box."""
+    counts = _counts(edges_m, spacing_m)
+    return abs(float(np.prod(counts)) * spacing_m**3 / float(np.prod(edges_m)) - 1.0)
+
+
+def _counts(edges_m: Iterable[float], spacing_m: float) -> list[int]:
+    return [max(1, round(edge / spacing_m)) for edge in edges_m]
+
+
+def _block(low: Floats, high: Floats, counts: list[int]) -> Floats:
+    """(n, 3) middles of the cells of a box divided into counts, the last axis outermost."""
+    axes = [a + (b - a) * (np.arange(n) + 0.5) / n for a, b, n in zip(low, high, counts, strict=True)]
+    z, y, x = np.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
+    return np.stack([x.ravel(), y.ravel(), z.ravel()], 1)
+
+
+def _tank_layers(tank: Tank, volume_m3: float, spacing_m: float, shrink_m: float) -> Floats:
+    x, y = tank.inside_m[0] - 2 * shrink_m, tank.inside_m[1] - 2 * shrink_m
+    if min(x, y) <= 0.0:
+        return np.zeros((0, 3))
+    height = volume_m3 / (x * y)
+    low = np.array([-x / 2, -y / 2, tank.floor_z_m + shrink_m])
+    return _block(low, low + np.array([x, y, height]), _counts((x, y, height), spacing_m))
+
+
+def _vessel_layers(vessel: Vessel, volume_m3: float, spacing_m: float, shrink_m: float) -> Floats:
+    """Rings in layers; both, and how many go on each, follow the volume that they stand for."""
+    floor = vessel.floor_z_m + shrink_m
+    # Far enough up for what must stand above the rim: that is for the caller to refuse.
+    edges = np.linspace(floor, vessel.rim_z_m + 0.5 * (vessel.rim_z_m - floor), _SLICES + 1)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    area = np.pi * np.maximum(inner_radius_m(vessel, middle) - shrink_m, 0.0) ** 2
+    below = np.append(0.0, np.cumsum(area * np.diff(edges)))
+    if below[-1] <= 0.0:
+        return np.zeros((0, 3))
+    top = float(np.interp(volume_m3, below, edges))
+    layers = max(1, round((top - floor) / spacing_m))
+    sites: list[Floats] = []
+    owed, ring = 0.0, 0
+    for low, high in pairwise(np.linspace(floor, top, layers + 1)):
+        a, b = np.interp((low, high), edges, below)
+        radius = float(np.sqrt(max(b - a, 0.0) / (np.pi * (high - low))))
+        rings = max(1, round(radius / spacing_m))
+        width = radius / rings
+        for k in range(rings):
+            r = (k + 0.5) * width
+            owed += 2 * np.pi * r * width * (high - low) / spacing_m**3
+            count = int(owed + 0.5)
+            owed -= count
+            angle = 2 * np.pi * (np.arange(count) / max(count, 1) + ring * _GOLDEN)
+            ring += 1
+            # A lone particle of the innermost ring stands on the axis.
+            r = r if count > 1 else 0.0
+            z = np.full(count, 0.5 * (low + high))
+            sites.append(np.stack([r * np.cos(angle), r * np.sin(angle), z], 1))
+    return np.concatenate(sites)
+
+
+def _region(fill: RegionFill, others: list[Standing], spacing_m: float, wall_gap: float) -> Floats:
+    pose = np.array([*fill.position_m, *fill.orientation_wxyz])
+    volume = mass_properties(fill.shape).mass
+    low, high = _bounds(fill)
+    if isinstance(fill.shape, Box):
+        sites = _to_world(_block(low, high, _counts(fill.shape.size_m, spacing_m)), pose)
+        # Rounding must not push off what stands just so far from a wall.
+        if not _reached(others, sites, wall_gap * spacing_m - 1e-6):
+            return sites
+    counts = _counts((high - low).tolist(), spacing_m)
+    pitch = (high - low) / counts
+    margin = 4
+    grown = _block(low - margin * pitch, high + margin * pitch, [n + 2 * margin for n in counts])
+    free = 1.0
+    near = _reached(others, _to_world(grown, pose), wall_gap * spacing_m)
+    if near:
+        fine = _block(low, high, [_FINENESS * n for n in counts])
+        fine = fine[signed_distances(fill.shape, fine) < 0.0]
+        free = float((_least_distance(near, _to_world(fine, pose)) > 0.0).mean()) if len(fine) else 0.0
+        grown = grown[_least_distance(near, _to_world(grown, pose)) >= wall_gap * spacing_m]
+    wanted = round(free * volume / spacing_m**3)
+    # Of many sites as far in as each other, which ones are taken must not favour a side.
+    rank = np.round(signed_distances(fill.shape, grown) / spacing_m, 3) + 1e-3 * _scatter(len(grown))
+    chosen = np.argsort(rank, kind="stable")[:wanted]
+    return _to_world(grown[np.sort(chosen)], pose)
+
+
+def _bounds(fill: RegionFill) -> tuple[Floats, Floats]:
+    from physreel.geometry.extents import support_distances
+
+    axes = np.eye(3)
+    return -support_distances(fill.shape, -axes), support_distances(fill.shape, axes)
+
+
+def _reached(others: list[Standing], points: Floats, reach_m: float) -> list[Standing]:
+    """The bodies that any of the points is nearer to than ``reach_m``."""
+    near = []
+    for body, pose in others:
+        if body.shape.kind == "triangle_mesh" or len(points) == 0:
+            continue
+        if float(world_distances(body.shape, pose, points).min()) < reach_m:
+            near.append((body, pose))
+    return near
+
+
+def _least_distance(bodies: list[Standing], points: Floats) -> Floats:
+    return np.asarray(np.min([world_distances(body.shape, pose, points) for body, pose in bodies], axis=0))
+
+
+def _scatter(count: int) -> Floats:
+    """(count,) numbers in 0..1 without order."""
+    return np.asarray(np.mod(np.arange(count) * _GOLDEN, 1.0))
+
+
+def _to_world(local: Floats, pose: Floats) -> Floats:
+    return rotate_wxyz(pose[3:], local) + pose[:3]
