@@ -26,12 +26,13 @@ import pytest
 from physreel import registry
 from physreel.pipeline import Pipeline
 from physreel.plan import Plan
+from physreel.runners.worker import SINGLE_THREADED
 from physreel.scenes.base import ClipSettings
 from physreel.values import PASSES
 
 FILE = Path(__file__).with_name("golden") / "hashes.json"
 CLIP = ClipSettings(width=64, height=48, fps=20, duration_s=1.0)
-COMMON_CPU = {"OPENBLAS_CORETYPE": "Haswell"}
+COMMON_CPU = {"OPENBLAS_CORETYPE": "Haswell", **SINGLE_THREADED}
 LIBRARIES = ("mujoco", "numpy", "numba", "scipy", "av", "soundfile", "pyarrow", "embreex")
 SCENES = [entry.name for entry in registry.entries("scenes") if entry.built_in]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +21,7 @@ from physreel.simulators.preparation import (
     with_finer_steps,
 )
 from physreel.simulators.rolling import RollingFriction
-from physreel.simulators.watch import watch
+from physreel.simulators.watch import watch, watch_finite, watch_solid
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from physreel.simulators.mujoco_model import MujocoModel
 
 Floats = NDArray[np.float64]
+Pushed = Callable[[int, Floats, Floats], Floats]
 
 _FIXED_POINT_ROUNDS = 12
 _FIXED_POINT_M_S = 1e-3
@@ -66,6 +68,19 @@ class MujocoSimulator(Simulator):
         run.run()
         trajectory, path = run.trajectory(f"mujoco {self._version}")
         watch(preparation, trajectory, path)
+        return trajectory
+
+    def simulate_pushed(self, preparation: Preparation, pushed: Pushed) -> Trajectory:
+        """Run a prepared spec with forces from elsewhere, as those of a liquid; see ``_Run.run`` for ``pushed``.
+
+        Energy is not watched: what pushes may do work. Fluids of the spec are left to the caller.
+        """
+        run = _Run(preparation)
+        run.check_overlaps()
+        run.run(pushed)
+        trajectory, path = run.trajectory(f"mujoco {self._version}")
+        watch_finite(preparation, trajectory)
+        watch_solid(preparation, trajectory, path)
         return trajectory
 
 
@@ -185,8 +200,13 @@ class _Run:
 
     # --- the steps ------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Take all steps, keeping frames, the path of every body and every contact point."""
+    def run(self, pushed: Pushed | None = None) -> None:
+        """Take all steps, keeping frames, the path of every body and every contact point.
+
+        Args:
+            pushed: called before step n with n, poses (B, 7) and velocities (B, 6); returns (B, 6) forces on the
+                centres of mass and torques about them, world frame, that act during the step.
+        """
         mj, k, m, d, built, prep = self.mujoco, self.kernels, self.model, self.data, self.built, self.prep
         h, gravity, steps = prep.step_s, self.gravity, prep.step_count
         step1, step2 = mj.mj_step1, mj.mj_step2
@@ -204,6 +224,7 @@ class _Run:
         used = force_base = 0
         qpos, qvel, bias, centers = d.qpos, d.qvel, d.qfrc_bias, d.xipos
         rolling, push = RollingFriction(prep), d.xfrc_applied
+        rolling_torque = np.zeros((len(self.spec.bodies), 3))
         has_rows = bool(len(motor_speed)) or bool(m.jnt_limited.any())
         for n in range(steps + 1):
             for at_qpos, at_dof, poses, speed, _ in self.driven:
@@ -239,21 +260,27 @@ class _Run:
                 bias[at_dof] = carry[n]
             if has_rows and d.nf + d.nl:
                 set_joint_rows(h, d.efc_aref, d.efc_vel, d.efc_pos, d.ne, d.nf, d.nl, motor_speed)
+            if pushed is not None:
+                pose, motion = self._state()
+                push[built.body_ids] = pushed(n, pose, motion)
+                push[built.body_ids, 3:] += rolling_torque
             if impact:
                 self._settle_slip(aref, velocity, count, friction, address, wanted, ids, used)
             step2(m, d)
             if rolling.active:
-                push[built.body_ids, 3:] = 0.0
+                rolling_torque[:] = 0.0
             if count:
                 if rolling.active and d.nefc:
                     pair, at = ids[used : used + count], address
                     pressed = pair[:, 3] >= 0
                     impulse = np.where(pressed, d.efc_force[np.where(pressed, at, 0)], 0.0) * h
                     spin = d.cvel[built.body_ids, :3]
-                    push[built.body_ids, 3:] = rolling.torques(pair[:, 1], pair[:, 2], impulse, spin)
+                    rolling_torque[:] = rolling.torques(pair[:, 1], pair[:, 2], impulse, spin)
                 forces.append(d.efc_force.copy())
                 force_base += len(forces[-1])
                 used += count
+            if rolling.active:
+                push[built.body_ids, 3:] = rolling_torque
         self._frames_kept, self._path = frames, path[:, built.body_ids]
         self._raw = (record[:used], ids[:used], np.concatenate(forces) if forces else np.zeros(0))
         self._warnings()
@@ -282,6 +309,14 @@ class _Run:
             change = k.update_slip(h, aref, velocity, acceleration, count, friction, address, wanted)
             if change < _FIXED_POINT_M_S and not limited:
                 break
+
+    def _state(self) -> tuple[Floats, Floats]:
+        """(B, 7) poses and (B, 6) velocities, of centres of mass and of rotation, as they are now."""
+        d, ids = self.data, self.built.body_ids
+        turn, spin = d.xquat[ids], d.cvel[ids, :3]
+        position = d.xpos[ids] - rotate_wxyz(turn, self.built.offset)
+        linear = d.cvel[ids, 3:] + np.cross(spin, d.xipos[ids] - d.subtree_com[self.model.body_rootid[ids]])
+        return np.concatenate([position, turn], axis=1), np.concatenate([linear, spin], axis=1)
 
     def _frames(self) -> _Frames:
         m, count = self.model, self.spec.frame_count + 1
