@@ -29,3 +29,24 @@ WEIGHT_SHARE = 0.1
 
 REST_SPEED_M_S = 0.02
 """At rest: centre and farthest point slower than this; half a pixel a frame where 1 m fills 600 pixels."""
+
+SEEN_PARTICLES = 3
+"""Liquid that runs over or out begins to count with this many particles: fewer are a drop that jumps."""
+
+FREE_FALL_SHARE = 0.6
+"""Liquid is in the air where its acceleration differs from gravity by less than this share of it; at rest by all."""
+
+FALLING_SPEED_M_S = 0.25
+"""Liquid outside all vessels that comes down faster is on its way, not spilled yet: it is in the air, or runs down."""
+
+HEAP_SPACINGS = 1.5
+"""Liquid that stands over a rim by up to this many particle spacings, and does not fly, still belongs to the vessel."""
+
+FULL_SHARE = 0.85
+"""A vessel overflows once it is filled to this share of its depth or capacity; what leaves it before has splashed."""
+
+OVERFLOW_SHARE = 0.004
+"""It overflows if at least this share of its capacity, and ``SEEN_PARTICLES``, run out from then on."""
+
+EMPTY_SHARE = 0.03
+"""A vessel is empty when it holds less than this share of the most it held: a film, or a few drops."""

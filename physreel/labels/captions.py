@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
 
 from physreel.analysis import rest_time_s, supports_at_end, up_direction
-from physreel.analysis.words import listed, number, times
+from physreel.analysis.words import Phrasing, listed, number, sentence, times
 from physreel.labels.naming import Names
 from physreel.spec import SceneSpec
 from physreel.values import Event, Trajectory
 
-_T = TypeVar("_T")
 _LISTED_OBJECTS = 4
 _FREE_START_S = 0.05
 _TOUCH_SPEED_M_S = 0.3
@@ -28,11 +25,7 @@ def general_caption(spec: SceneSpec, trajectory: Trajectory, events: tuple[Event
     """
     writer = _Writer(spec, trajectory, events)
     sentences = [writer.opening(), writer.meetings(), writer.leaving(), writer.ending()]
-    return " ".join(_sentence(text) for text in sentences if text)
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + "."
+    return " ".join(sentence(text) for text in sentences if text)
 
 
 class _Writer:
@@ -44,7 +37,8 @@ class _Writer:
         self.events = events
         self.rest = rest_time_s(spec, trajectory)
         self.supports = supports_at_end(spec, trajectory)
-        self.digest = hashlib.sha256(spec.to_json().encode()).digest()
+        self.phrasing = Phrasing(spec)
+        self.pick = self.phrasing.pick
         contacts = trajectory.contacts
         early = contacts.time_s <= _FREE_START_S
         touched = set(contacts.body_a[early].tolist()) | set(contacts.body_b[early].tolist())
@@ -56,9 +50,6 @@ class _Writer:
 
     def _pair(self, event: Event) -> tuple[int, int]:
         return self.index[event.bodies[0]], self.index[event.bodies[1]]
-
-    def pick(self, slot: int, forms: Sequence[_T]) -> _T:
-        return forms[self.digest[slot] % len(forms)]
 
     def first_thing(self, body: int) -> int | None:
         """What a body touches first."""
@@ -89,7 +80,7 @@ class _Writer:
             text = f"{listed(self.names.introduced(moving))} {verb}{where}"
         else:
             order = [k for _, one_body, other in self.touches for k in (one_body, other) if k in moving]
-            shown = list(dict.fromkeys([*order, *moving]))[: 3 + self.digest[1] % 2]
+            shown = list(dict.fromkeys([*order, *moving]))[: 3 + self.phrasing.number(1) % 2]
             among = listed(self.names.introduced(shown))
             count = number(len(moving))
             text = self.pick(

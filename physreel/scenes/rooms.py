@@ -54,6 +54,14 @@ class Room:
     environment: Environment
 
 
+@dataclass(frozen=True)
+class Stand:
+    """What things stand on, ``top_m`` above the floor: a table, or no body at all."""
+
+    bodies: tuple[Body, ...]
+    top_m: float
+
+
 def draw_surface(rng: np.random.Generator, kind: str) -> Surface:
     """A surface of one of ``SURFACES``, with its own shade, scale and grain."""
     material = {"wood": pick(rng, ("oak", "pine")), "tiles": "ceramic"}.get(kind, kind)
@@ -97,6 +105,24 @@ def table_shape(width_m: float, depth_m: float, thick_m: float, height_m: float,
         for sy in (-1.0, 1.0)
     )
     return Compound(pieces=(Piece(shape=Box(size_m=(width_m, depth_m, thick_m))), *legs))
+
+
+def draw_stand(
+    rng: np.random.Generator, support: str, surface: Surface, *, least_m: tuple[float, float] = (0.5, 0.42)
+) -> Stand:
+    """A "table" about the middle of the room, its top ``least_m`` (width, depth) or a little more; or the "floor"."""
+    if support == "floor":
+        return Stand((), 0.0)
+    width, depth = (float(least * rng.uniform(1.0, 1.4)) for least in least_m)
+    thick, height, leg = float(rng.uniform(0.02, 0.04)), float(rng.uniform(0.4, 0.6)), float(rng.uniform(0.03, 0.05))
+    x, y = (
+        float(rng.uniform(-0.4, 0.4) * (side - least)) for side, least in ((width, least_m[0]), (depth, least_m[1]))
+    )
+    table = Body(
+        name="table", shape=table_shape(width, depth, thick, height, leg_m=leg), material=surface.material,
+        motion="static", position_m=(x, y, height - thick / 2), look=surface.look, label="table",
+    )  # fmt: skip
+    return Stand((table,), height)
 
 
 def draw_room(rng: np.random.Generator, floor: Surface, half_width_m: float, half_depth_m: float) -> Room:

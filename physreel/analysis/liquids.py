@@ -1,0 +1,243 @@
+"""Where liquid is and when it got there: in vessels, in the air, spilled; arrivals, overflows, emptying, flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.analysis.motion import up_direction
+from physreel.analysis.thresholds import (
+    EMPTY_SHARE,
+    FALLING_SPEED_M_S,
+    FREE_FALL_SHARE,
+    FULL_SHARE,
+    HEAP_SPACINGS,
+    OVERFLOW_SHARE,
+    SEEN_PARTICLES,
+)
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.vessels import capacity_m3, hollow_bodies, inside, world_inside
+from physreel.spec import SceneSpec, Tank, Vessel
+from physreel.values import LiquidTrack, Signal, Trajectory
+
+IN_FLIGHT, OUTSIDE, GONE = -1, -2, -3
+"""Places that are no body: in the air, come to stand somewhere outside all vessels, out of the world."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LiquidPlaces:
+    """Where each particle is.
+
+    Attributes:
+        place: (T + 1, N) int32 at the frames and the end: index of the vessel or tank that holds it, or one of
+            ``IN_FLIGHT``, ``OUTSIDE`` and ``GONE``. Each particle is in one place, so shares add up.
+        particle_volume_m3: what each stands for.
+    """
+
+    place: NDArray[np.int32]
+    particle_volume_m3: float
+
+    def counts(self, *places: int) -> NDArray[np.int64]:
+        """(T + 1,) how many particles are in any of the places."""
+        return np.asarray(np.isin(self.place, places).sum(1), np.int64)
+
+    def volume_m3(self, *places: int) -> NDArray[np.float64]:
+        """(T + 1,) how much is in any of the places."""
+        return np.asarray(self.counts(*places) * self.particle_volume_m3, np.float64)
+
+    def share_at_end(self, *places: int) -> float:
+        """The share of all particles that is in any of the places when the clip ends."""
+        return int(self.counts(*places)[-1]) / len(self.place[0])
+
+
+def liquid_of(trajectory: Trajectory) -> LiquidTrack:
+    """The trajectory's liquid.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if trajectory.liquid is None:
+        raise ValueError("the trajectory has no liquid; it was not made by an engine of liquids")
+    return trajectory.liquid
+
+
+def find_places(spec: SceneSpec, trajectory: Trajectory) -> LiquidPlaces:
+    """The place of every particle at every frame and at the end.
+
+    Of vessels that stand within one another (a glass in a tray) the smaller one counts. A vessel also has what is
+    heaped on it: not flying, over its opening, at most ``HEAP_SPACINGS`` above its rim. What is outside all of them is
+    in flight if its acceleration between frames is near gravity's, or if it comes down fast.
+    """
+    liquid = liquid_of(trajectory)
+    position = np.concatenate([liquid.position_m, liquid.position_end_m[None]]).astype(np.float64)
+    velocity = np.concatenate([liquid.velocity_m_s, liquid.velocity_end_m_s[None]]).astype(np.float64)
+    present = np.concatenate([liquid.present, liquid.present_end[None]])
+    poses = np.concatenate([trajectory.body_pose, trajectory.body_pose_end[None]])
+    flying = _in_free_fall(spec, velocity, trajectory.fps)
+    falling = velocity @ -up_direction(spec) > FALLING_SPEED_M_S
+    place = np.where(flying | falling, IN_FLIGHT, OUTSIDE).astype(np.int32)
+    above = HEAP_SPACINGS * liquid.spacing_m
+    hollows = sorted(hollow_bodies(spec), key=lambda i: -_capacity(spec, i))
+    for i in hollows:
+        shape = spec.bodies[i].shape
+        assert isinstance(shape, Vessel | Tank)
+        for k in range(len(place)):
+            local = rotate_wxyz(conjugate_wxyz(poses[k, i, 3:]), position[k] - poses[k, i, :3])
+            over = local[:, 2] - shape.rim_z_m
+            heaped = (over >= 0.0) & (over < above) & ~flying[k]
+            local[heaped, 2] = shape.rim_z_m - 1e-9
+            place[k, inside(shape, local) & (heaped | (over < 0.0))] = i
+    place[~present] = GONE
+    return LiquidPlaces(place=place, particle_volume_m3=liquid.particle_volume_m3)
+
+
+def _in_free_fall(spec: SceneSpec, velocity: NDArray[np.float64], fps: int) -> NDArray[np.bool_]:
+    """(T + 1, N) whether a particle falls freely in the interval before a frame, or in the one after it."""
+    gravity = np.asarray(spec.gravity_m_s2, np.float64)
+    excess = np.linalg.norm(np.diff(velocity, axis=0) * fps - gravity, axis=-1)
+    free = excess < FREE_FALL_SHARE * float(np.linalg.norm(gravity))
+    out = np.zeros(velocity.shape[:2], np.bool_)
+    out[:-1] |= free
+    out[1:] |= free
+    return out
+
+
+def _capacity(spec: SceneSpec, body: int) -> float:
+    shape = spec.bodies[body].shape
+    assert isinstance(shape, Vessel | Tank)
+    return capacity_m3(shape)
+
+
+def liquid_signal(spec: SceneSpec, trajectory: Trajectory, kind: str, body: int) -> Signal:
+    """The series "<kind>:<body's name>", kind being volume, level, inflow, outflow or mouth.
+
+    Raises:
+        ValueError: the engine recorded none.
+    """
+    name = f"{kind}:{spec.bodies[body].name}"
+    if name not in trajectory.signals:
+        known = ", ".join(sorted(trajectory.signals)) or "none"
+        raise ValueError(f"the trajectory has no signal {name!r}; it has {known}")
+    return trajectory.signals[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """Liquid that came through the air and met a body, or liquid that is in it.
+
+    Attributes:
+        time_s: when.
+        body: index of the body.
+        point_m: where.
+        speed_m_s: against what it met.
+        momentum_n_s: of the particle, against what it met.
+    """
+
+    time_s: float
+    body: int
+    point_m: tuple[float, float, float]
+    speed_m_s: float
+    momentum_n_s: float
+
+
+def first_arrivals(spec: SceneSpec, trajectory: Trajectory) -> dict[int, Arrival]:
+    """The first liquid to arrive through the air at each body, in order of time.
+
+    Liquid that falls into liquid arrives at the smallest vessel that it is in (at nothing outside all vessels). Vessels
+    do not have arrivals of what splashes up within them: only of what has come from outside.
+    """
+    liquid = liquid_of(trajectory)
+    impacts = liquid.impacts
+    found: dict[int, Arrival] = {}
+    hollows = sorted(hollow_bodies(spec), key=lambda i: _capacity(spec, i))
+    homes = {i for i in hollows if _starts_with_liquid(spec, trajectory, i)}
+    for row in range(len(impacts)):
+        time, point = float(impacts.time_s[row]), impacts.point_m[row]
+        body = int(impacts.body[row])
+        if body < 0:
+            frame = min(int(time * trajectory.fps), trajectory.frame_count - 1)
+            held = (i for i in hollows if world_inside(spec.bodies[i], trajectory.body_pose[frame, i], point[None])[0])
+            body = next(held, -1)
+        if body < 0 or body in homes or body in found:
+            continue
+        x, y, z = point.tolist()
+        speed = float(np.linalg.norm(impacts.velocity_m_s[row]))
+        density = spec.liquid(spec.fluids[int(impacts.fluid[row])].liquid).density_kg_m3
+        found[body] = Arrival(
+            time_s=time, body=body, point_m=(x, y, z), speed_m_s=speed,
+            momentum_n_s=density * float(impacts.volume_m3[row]) * speed,
+        )  # fmt: skip
+        if len(found) == len(spec.bodies):
+            break
+    return found
+
+
+def _starts_with_liquid(spec: SceneSpec, trajectory: Trajectory, body: int) -> bool:
+    liquid = liquid_of(trajectory)
+    if not len(liquid.position_m):
+        return False
+    return bool(world_inside(spec.bodies[body], trajectory.body_pose[0, body], liquid.position_m[0]).any())
+
+
+def first_outflow_s(spec: SceneSpec, trajectory: Trajectory, body: int, from_s: float = 0.0) -> float | None:
+    """When ``SEEN_PARTICLES`` have left a vessel, counted from ``from_s``; None if they never do."""
+    flow = liquid_signal(spec, trajectory, "outflow", body)
+    begin = min(round(from_s * flow.rate_hz), len(flow.values))
+    gone = np.cumsum(flow.values[begin:]) / flow.rate_hz
+    # A hair less: what was smoothed adds up to whole particles only to rounding.
+    enough = (SEEN_PARTICLES - 0.01) * liquid_of(trajectory).particle_volume_m3
+    late = np.flatnonzero(gone >= enough)
+    return float(begin + late[0]) / flow.rate_hz if len(late) else None
+
+
+def filled_s(spec: SceneSpec, trajectory: Trajectory, body: int) -> float | None:
+    """When a vessel was first filled to ``FULL_SHARE`` of its depth, or of its capacity; None if it never was."""
+    shape = spec.bodies[body].shape
+    assert isinstance(shape, Vessel | Tank)
+    level = liquid_signal(spec, trajectory, "level", body)
+    volume = liquid_signal(spec, trajectory, "volume", body)
+    full = level.values >= FULL_SHARE * (shape.rim_z_m - shape.floor_z_m)
+    full |= volume.values >= FULL_SHARE * capacity_m3(shape)
+    first = np.flatnonzero(full)
+    return float(first[0]) / level.rate_hz if len(first) else None
+
+
+def overflow_s(spec: SceneSpec, trajectory: Trajectory, body: int) -> float | None:
+    """When liquid begins to run over the rim of a vessel that stands; None if it does not.
+
+    It must be nearly full (``filled_s``), and lose ``OVERFLOW_SHARE`` of its capacity from then on.
+    """
+    full = filled_s(spec, trajectory, body)
+    if full is None:
+        return None
+    flow = liquid_signal(spec, trajectory, "outflow", body)
+    lost = float(flow.values[round(full * flow.rate_hz) :].sum()) / flow.rate_hz
+    if lost < OVERFLOW_SHARE * _capacity(spec, body):
+        return None
+    return first_outflow_s(spec, trajectory, body, full)
+
+
+def empty_s(spec: SceneSpec, trajectory: Trajectory, body: int) -> float | None:
+    """The time from which a vessel that held liquid is empty to the end (``EMPTY_SHARE``); None if it is not."""
+    volume = liquid_signal(spec, trajectory, "volume", body)
+    most = float(volume.values.max(initial=0.0))
+    if most == 0.0:
+        return None
+    holds = np.flatnonzero(volume.values >= EMPTY_SHARE * most)
+    return None if holds[-1] == len(volume.values) - 1 else float(holds[-1] + 1) / volume.rate_hz
+
+
+def peak_outflow(spec: SceneSpec, trajectory: Trajectory, body: int) -> tuple[float, float]:
+    """The greatest rate at which liquid left a vessel, m³/s, and when."""
+    flow = liquid_signal(spec, trajectory, "outflow", body)
+    at = int(flow.values.argmax())
+    return float(flow.values[at]), at / flow.rate_hz
+
+
+def settled_level_m(spec: SceneSpec, trajectory: Trajectory, body: int, last_s: float = 0.2) -> float:
+    """Height of the surface above a vessel's inside floor, mean of the last ``last_s`` seconds; 0 if empty."""
+    level = liquid_signal(spec, trajectory, "level", body)
+    rows = max(1, round(last_s * level.rate_hz))
+    return float(level.values[-rows:].mean())

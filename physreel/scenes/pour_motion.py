@@ -1,0 +1,183 @@
+"""How a vessel is tilted over another: where its lip goes, by which angles, and clear of everything on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from physreel.geometry.distances import world_distances
+from physreel.geometry.extents import support_distances
+from physreel.geometry.rotations import axis_angle_to_wxyz, multiply_wxyz, rotate_wxyz
+from physreel.geometry.vessels import vessel_mesh
+from physreel.scenes.vessels import DrawnVessel, bar_points, tilt_to_hold_rad
+from physreel.spec import Body, Keyframe
+
+Floats = NDArray[np.float64]
+
+GRAVITY = 9.81
+CLEARANCE_M = 0.008
+KEY_S = 0.04
+"""Time between keyframes: at 120° a second the lip strays 0.1 mm from its way between two of them."""
+
+_FULL_TILT_DEG = 14.0  # beyond the angle at which nothing is held: the last drops run out as well
+_MOST_TILT_DEG = 138.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiltPlan:
+    """Angles over time.
+
+    Attributes:
+        begin_s: when the vessel begins to lean.
+        flow_s: when liquid at rest would begin to run over its lip.
+        full_s: when the greatest tilt is reached.
+        back_s: when it begins to turn back, or None.
+        flow_rad: tilt at ``flow_s``.
+        full_rad: the greatest tilt.
+    """
+
+    begin_s: float
+    flow_s: float
+    full_s: float
+    back_s: float | None
+    flow_rad: float
+    full_rad: float
+
+    def angle_rad(self, time_s: ArrayLike) -> Floats:
+        """Tilt at times; smooth, rising to the greatest tilt and, where planned, half-way back to upright."""
+        from scipy.interpolate import PchipInterpolator
+
+        knots = [(self.begin_s, 0.0), (self.flow_s, self.flow_rad), (self.full_s, self.full_rad)]
+        if self.back_s is not None:
+            knots += [(self.back_s, self.full_rad), (self.back_s + 0.55, 0.5 * self.flow_rad)]
+        # Flat ends: it starts from rest and comes to rest.
+        times, angles = np.array(
+            [(t - 0.02, 0.0) for t, _ in knots[:1]] + knots + [(knots[-1][0] + 0.02, knots[-1][1])]
+        ).T
+        curve = PchipInterpolator(times, angles)
+        return np.asarray(curve(np.clip(time_s, times[0], times[-1])))
+
+    @property
+    def end_s(self) -> float:
+        """When the last motion ends."""
+        return self.full_s if self.back_s is None else self.back_s + 0.55
+
+
+def plan_tilt(
+    rng: np.random.Generator, vessel: DrawnVessel, volume_m3: float, *, pour_share: float, pour_s: float
+) -> TiltPlan:
+    """When and how far a vessel that holds ``volume_m3`` leans, to let go ``pour_share`` of it within ``pour_s``."""
+    begin = float(rng.uniform(0.03, 0.15))
+    flow_rad = tilt_to_hold_rad(vessel.shape, volume_m3)
+    left = (1.0 - pour_share) * volume_m3
+    full_rad = tilt_to_hold_rad(vessel.shape, max(left, 0.01 * volume_m3))
+    if pour_share > 0.97:
+        full_rad += np.radians(_FULL_TILT_DEG)
+    full_rad = max(min(full_rad, np.radians(_MOST_TILT_DEG)), flow_rad + np.radians(6.0))
+    flow_s = begin + float(rng.uniform(0.4, 0.6))
+    full_s = flow_s + pour_s
+    turns_back = pour_share < 0.8 and rng.random() < 0.6
+    back_s = full_s + float(rng.uniform(0.15, 0.4)) if turns_back else None
+    return TiltPlan(
+        begin_s=begin, flow_s=flow_s, full_s=full_s, back_s=back_s, flow_rad=float(flow_rad), full_rad=float(full_rad)
+    )
+
+
+def throw_m(vessel: DrawnVessel, volume_m3: float, pour_s: float, drop_m: float, viscosity_pa_s: float) -> float:
+    """About how far from the lip a stream comes down ``drop_m`` below it.
+
+    Flow q a metre of lip is critical there: it leaves at (g q)^(1/3). What is thick leaves as a film on a slope does.
+    """
+    flow = 1.2 * volume_m3 / pour_s / (1.3 * vessel.rim_radius_m)
+    speed = (GRAVITY * flow) ** (1.0 / 3.0) / (1.0 + 2.5 * viscosity_pa_s**0.5)
+    return float(speed * np.sqrt(2.0 * max(drop_m, 0.0) / GRAVITY))
+
+
+def pour_keys(
+    vessel: DrawnVessel, plan: TiltPlan, lip_m: ArrayLike, heading_rad: float, *, back_m: float, lift_m: float
+) -> tuple[Keyframe, ...]:
+    """Keyframes of a vessel that leans towards ``heading_rad`` about its lip.
+
+    The lip comes from ``back_m`` behind and ``lift_m`` above its place ``lip_m`` (3,), where it is once liquid flows.
+    """
+    times = np.arange(0.0, plan.end_s + KEY_S, KEY_S)
+    angles = plan.angle_rad(times)
+    progress = np.clip((times - plan.begin_s) / (plan.flow_s - plan.begin_s), 0.0, 1.0)
+    progress = progress**2 * (3.0 - 2.0 * progress)
+    yaw = axis_angle_to_wxyz((0.0, 0.0, 1.0), heading_rad)
+    forward = np.array([np.cos(heading_rad), np.sin(heading_rad), 0.0])
+    keys = []
+    for time, angle, done in zip(times.tolist(), angles.tolist(), progress.tolist(), strict=True):
+        place = np.asarray(lip_m) + (1.0 - done) * np.array([0.0, 0.0, lift_m]) - (1.0 - done) * back_m * forward
+        turn = multiply_wxyz(yaw, axis_angle_to_wxyz((0.0, 1.0, 0.0), angle))
+        x, y, z = (place - rotate_wxyz(turn, (vessel.rim_radius_m, 0.0, vessel.shape.rim_z_m))).tolist()
+        w, i, j, k = turn.tolist()
+        keys.append(Keyframe(time_s=round(time, 6), position_m=(x, y, z), orientation_wxyz=(w, i, j, k)))
+    return tuple(keys)
+
+
+def clear_way(
+    vessel: DrawnVessel,
+    plan: TiltPlan,
+    lip_m: ArrayLike,
+    heading_rad: float,
+    lower: tuple[Body, ...],
+    top_m: float,
+) -> tuple[Keyframe, ...]:
+    """Keyframes for a lip at ``lip_m`` (3,), or as little above it as keeps clear of ``lower`` and of what bears it.
+
+    Args:
+        vessel: what is tilted.
+        plan: angles over time.
+        lip_m: where the lip should be while it pours.
+        heading_rad: the direction it leans in, seen from above.
+        lower: bodies that stand below and must not be touched.
+        top_m: height of the surface they stand on.
+    """
+    points, thick = _outline(vessel)
+
+    def clear(keys: Sequence[Keyframe]) -> bool:
+        poses = keys[:: max(1, min(2, len(keys) // 4))]
+        world = np.concatenate([key.position_m + rotate_wxyz(key.orientation_wxyz, points) for key in poses])
+        radii = np.tile(thick, len(poses)) + CLEARANCE_M
+        if (world[:, 2] - radii).min() < top_m:
+            return False
+        # Only what is about as low as the lower vessel can touch it.
+        low = world[:, 2] - radii < top_m + max(_height_m(body) for body in lower)
+        return all(
+            bool(
+                (world_distances(body.shape, (*body.position_m, *body.orientation_wxyz), world[low]) > radii[low]).all()
+            )
+            for body in lower
+        )
+
+    lip = np.asarray(lip_m, np.float64).copy()
+    keys = pour_keys(vessel, plan, lip, heading_rad, back_m=0.0, lift_m=0.0)
+    for _ in range(40):
+        if clear([key for key in keys if key.time_s >= plan.flow_s - 1e-6]):
+            break
+        lip[2] += 0.006
+        keys = pour_keys(vessel, plan, lip, heading_rad, back_m=0.0, lift_m=0.0)
+    # On the way there it may come from behind or from above, whichever is less out of the way.
+    ways = sorted(((b, u) for b in np.arange(0.015, 0.16, 0.0225) for u in np.arange(0.0, 0.2, 0.025)), key=sum)
+    for back, up in ways:
+        keys = pour_keys(vessel, plan, lip, heading_rad, back_m=float(back), lift_m=float(up))
+        if clear(keys):
+            break
+    return keys
+
+
+def _outline(vessel: DrawnVessel) -> tuple[Floats, Floats]:
+    """(M, 3) points of a vessel's surface and along its handle, in its frame, and (M,) how thick it is about them."""
+    wall = np.asarray(vessel_mesh(vessel.shape, 12).vertices_m)
+    if vessel.handle is None:
+        return wall, np.zeros(len(wall))
+    bars, radii = bar_points(vessel.handle)
+    return np.vstack([wall, bars]), np.concatenate([np.zeros(len(wall)), radii])
+
+
+def _height_m(body: Body) -> float:
+    return float(support_distances(body.shape, (0.0, 0.0, 1.0))[0])
