@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from physreel.geometry.mass import MassProperties, body_mass_properties
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.vessels import tank_compound
 from physreel.renderers.audio.modal import Modes, shape_modes, unit_shape
 from physreel.renderers.audio.radiation import (
     dipole_rate,
@@ -17,7 +18,7 @@ from physreel.renderers.audio.radiation import (
     slab_rate_and_weight,
 )
 from physreel.renderers.audio.solids import deepest_piece
-from physreel.spec import Air, Body, Compound, Material, Piece, Plane, SceneSpec, Shape, TriangleMesh
+from physreel.spec import Air, Body, Compound, Material, Piece, Plane, SceneSpec, Shape, Tank, TriangleMesh, Vessel
 
 Floats = NDArray[np.float64]
 
@@ -83,7 +84,10 @@ class Bank:
 
 
 class SoundingBody:
-    """A body of the spec with its mass, its loss and the banks of its pieces (one, but for static compounds)."""
+    """A body of the spec with its mass, its loss and the banks of its pieces (one, but for compounds that are held).
+
+    ``shape`` is what is heard of it: of a tank, its panes.
+    """
 
     def __init__(self, spec: SceneSpec, index: int) -> None:
         self.index = index
@@ -92,23 +96,34 @@ class SoundingBody:
         self.air: Air = spec.air
         self.is_slab = isinstance(self.body.shape, (Plane, TriangleMesh))
         self.dynamic = self.body.motion == "dynamic"
-        self.mass: MassProperties | None = None if self.is_slab else body_mass_properties(self.body, self.material)
+        hollow = isinstance(self.body.shape, (Vessel, Tank))
+        self.mass: MassProperties | None = (
+            None if self.is_slab or hollow else body_mass_properties(self.body, self.material)
+        )
+        self.shape: Shape = tank_compound(self.body.shape) if isinstance(self.body.shape, Tank) else self.body.shape
         self.pieces: tuple[Piece, ...] = ()
-        if isinstance(self.body.shape, Compound) and not self.dynamic:
-            self.pieces = self.body.shape.pieces
-        self._banks: dict[int, Bank] = {}
+        if isinstance(self.shape, Compound) and not self.dynamic:
+            self.pieces = self.shape.pieces
+        self._banks: dict[tuple[int, float], Bank] = {}
 
     def piece_at(self, point: Floats) -> int:
         """Which piece of a static compound a point (3,) in the body's frame belongs to; 0 for all other bodies."""
-        if not isinstance(self.body.shape, Compound) or self.dynamic:
+        if not isinstance(self.shape, Compound) or self.dynamic:
             return 0
-        return deepest_piece(self.body.shape, point)[0]
+        return deepest_piece(self.shape, point)[0]
 
-    def bank(self, piece: int, contact_loss: float) -> Bank:
-        """The bank of a piece; ``contact_loss`` is the loss factor added while the body is touched."""
-        if piece not in self._banks:
-            self._banks[piece] = self._slab() if self.is_slab else self._solid(piece, contact_loss)
-        return self._banks[piece]
+    def bank(self, piece: int, contact_loss: float, burden: float = 1.0) -> Bank:
+        """The bank of a piece.
+
+        Args:
+            piece: see ``piece_at``.
+            contact_loss: the loss factor added while the body is touched.
+            burden: mass that moves, against the body's own: above 1 with liquid in it.
+        """
+        key = (piece, burden)
+        if key not in self._banks:
+            self._banks[key] = self._slab() if self.is_slab else self._solid(piece, contact_loss, burden)
+        return self._banks[key]
 
     def _slab(self) -> Bank:
         rate, weight = slab_rate_and_weight()
@@ -129,14 +144,15 @@ class SoundingBody:
             modal_mass=1.0,
         )
 
-    def _solid(self, piece: int, contact_loss: float) -> Bank:
+    def _solid(self, piece: int, contact_loss: float, burden: float) -> Bank:
         place = self.pieces[piece] if self.pieces else None
-        shape: Shape = self.body.shape if place is None else place.shape
+        shape: Shape = self.shape if place is None else place.shape
         unit, scale = unit_shape(shape)
         air, material = self.air, self.material
         density = material.density_kg_m3
         if self.mass is not None and self.body.mass_kg is not None:
             density = self.body.mass_kg / self._volume()
+        density *= burden
         pitch = float(np.sqrt(material.young_modulus_pa / density)) / scale
         # No solid rings higher than a ball, whose lowest mode is at half the speed of sound in a bar over its diameter.
         silent = False

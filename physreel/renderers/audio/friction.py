@@ -186,9 +186,7 @@ def _into_body(
 def _radius(pair: tuple[SoundingBody, SoundingBody], local: tuple[tuple[Floats, Floats], ...]) -> float:
     middle = len(local[0][0]) // 2
     curvature = math.fsum(
-        1.0 / curvature_radius_m(s.body.shape, at[middle])
-        for s, (at, _) in zip(pair, local, strict=True)
-        if not s.is_slab
+        1.0 / curvature_radius_m(s.shape, at[middle]) for s, (at, _) in zip(pair, local, strict=True) if not s.is_slab
     )
     return 1.0 / curvature if curvature else 1.0
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from physreel.geometry.hulls import hull_planes
 from physreel.geometry.mass import MassProperties
+from physreel.geometry.vessels import inner_radius_m
 from physreel.renderers.audio.modal import largest_extent
 from physreel.renderers.audio.solids import deepest_piece
 from physreel.spec import (
@@ -25,6 +26,7 @@ from physreel.spec import (
     Material,
     Shape,
     Sphere,
+    Vessel,
 )
 
 Floats = NDArray[np.float64]
@@ -93,6 +95,11 @@ def curvature_radius_m(shape: Shape, point: Floats) -> float:
             if point[2] + h / 2 < near:
                 return float(np.sqrt(edge * r)) if r - radial < near else extent
             return float(np.sqrt(max(radial, edge) * extent))
+        case Vessel():
+            if abs(point[2] - shape.rim_z_m) < near:
+                return float(np.sqrt(0.5 * shape.wall_m * radial))
+            wall = float(inner_radius_m(shape, point[2])) - radial < near
+            return float(np.sqrt(radial * extent)) if wall else extent
         case Box(size_m=size):
             faces = int((np.array(size) / 2 - np.abs(point) < near).sum())
         case ConvexHull():

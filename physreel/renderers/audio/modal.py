@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from physreel.geometry.hulls import hull_faces
 from physreel.renderers.audio.ritz import degrees_of, folded, grid, hull_moments, legendre, products, solve
 from physreel.renderers.audio.solids import Quadrature, surface_quadrature, volume_quadrature
-from physreel.spec import Box, Capsule, Compound, Cone, ConvexHull, Cylinder, Ellipsoid, Piece, Shape, Sphere
+from physreel.spec import Box, Capsule, Compound, Cone, ConvexHull, Cylinder, Ellipsoid, Piece, Shape, Sphere, Vessel
 
 Floats = NDArray[np.float64]
 
 ROUGH_BUDGET = 4.0
 """Degree of the basis that only asks whether a shape can be heard."""
+
+WALL_ORDER = 10
+"""Degree across a vessel: its lowest ten modes are then some 5 to 10 % high."""
 
 MULTIPOLES = 5
 """Multipole orders told apart: 0 (breathing) … 3, and all higher as order 4."""
@@ -116,6 +119,8 @@ def _scaled(shape: Shape, factor: float) -> Shape:
                     for piece in pieces
                 )
             )
+        case Vessel(profile_m=profile, wall_m=wall):
+            return Vessel(profile_m=tuple((n(r), n(z)) for r, z in profile), wall_m=n(wall))
     raise ValueError(f"a {shape.kind} has no modes of its own")
 
 
@@ -137,6 +142,9 @@ def shape_modes(unit: Shape, poisson_ratio: float, *, rough: bool = False) -> Mo
     half = np.maximum(np.abs(corners).max(0), _reach(unit, center, axes))
     # Without mirror planes all unknowns are in one block, and a sliver's would be too many.
     orders = _orders(half, degree_limit, 10 if isinstance(unit, ConvexHull) else 18)
+    if isinstance(unit, Vessel):
+        # A thin wall bends where it is far from the middle: that takes high degrees across.
+        orders = np.array([WALL_ORDER, WALL_ORDER, int(np.clip(orders[2], 6, 10))])
     degrees = degrees_of(orders)
     mirrored = _mirror_planes(unit, center, half)
     if isinstance(unit, ConvexHull):
@@ -211,7 +219,7 @@ def _mirror_planes(unit: Shape, center: Floats, half: Floats) -> tuple[bool, boo
     """Across which axis planes through the centre the solid is its own mirror image."""
     if isinstance(unit, ConvexHull):
         return (False, False, False)
-    if isinstance(unit, Cone):
+    if isinstance(unit, (Cone, Vessel)):
         return (True, True, False)
     if not isinstance(unit, Compound):
         return (True, True, True)

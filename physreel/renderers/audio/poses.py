@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.geometry.mass import mass_properties
+from physreel.geometry.mass import mass_center_m
 from physreel.geometry.rotations import multiply_wxyz, rotate_wxyz
-from physreel.spec import Plane, SceneSpec, TriangleMesh
+from physreel.spec import SceneSpec
 from physreel.values import Trajectory
 
 Floats = NDArray[np.float64]
@@ -21,10 +21,7 @@ class Poses:
         self._pose = np.concatenate([trajectory.body_pose, trajectory.body_pose_end[None]])
         self._velocity = np.concatenate([trajectory.body_velocity, trajectory.body_velocity_end[None]])
         self._gravity = np.array(spec.gravity_m_s2)
-        self._center = [
-            np.zeros(3) if isinstance(body.shape, (Plane, TriangleMesh)) else mass_properties(body.shape).center
-            for body in spec.bodies
-        ]
+        self._center = [mass_center_m(body) for body in spec.bodies]
         self._dynamic = [body.motion == "dynamic" for body in spec.bodies]
         contacts = trajectory.contacts
         self._touch = [

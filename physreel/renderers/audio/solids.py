@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.hulls import hull_faces, hull_planes
 from physreel.geometry.rotations import wxyz_to_matrix
-from physreel.spec import Box, Capsule, Compound, Cone, ConvexHull, ConvexShape, Cylinder, Ellipsoid, Shape, Sphere
+from physreel.geometry.vessels import vessel_outline
+from physreel.spec import (
+    Box,
+    Capsule,
+    Compound,
+    Cone,
+    ConvexHull,
+    ConvexShape,
+    Cylinder,
+    Ellipsoid,
+    Shape,
+    Sphere,
+    Vessel,
+)
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +69,10 @@ def _turn(count: int) -> tuple[Floats, Floats]:
 
 
 def volume_quadrature(shape: Shape, degree: int) -> Quadrature:
-    """Points inside the solid that integrate polynomials of total ``degree`` exactly (up to rounding)."""
+    """Points inside the solid that integrate polynomials of total ``degree`` exactly (up to rounding).
+
+    A vessel's wall is thin, and gets no more points across than tell to nine digits.
+    """
     n = degree // 2 + 1
     if isinstance(shape, Compound):
         parts = [volume_quadrature(piece.shape, degree) for piece in shape.pieces]
@@ -81,6 +98,8 @@ def volume_quadrature(shape: Shape, degree: int) -> Quadrature:
             return _solid(np.stack([at * s * np.cos(phi), at * s * np.sin(phi), z], 1), w * s * at * at)
         case ConvexHull():
             return _tetrahedra(shape, n + 1)
+        case Vessel():
+            return _turned(shape, degree)
     raise ValueError(f"a {shape.kind} has no volume")
 
 
@@ -121,8 +140,39 @@ def _tetrahedra(shape: ConvexHull, n: int) -> Quadrature:
     return _solid((flat + apex).reshape(-1, 3), weights.ravel())
 
 
+def _turned(shape: Vessel, degree: int) -> Quadrature:
+    # The outline is cut at the heights of its corners; between two of them the wall is a trapezoid.
+    outline = vessel_outline(shape)
+    after = np.roll(outline, -1, axis=0)
+    reach, deep = outline.max(0)
+    full = degree // 2 + 2
+    heights = np.unique(outline[:, 1])
+    phi, turn = _turn(degree + 2)
+    points, weights = [], []
+    for low, high in pairwise(heights[np.diff(heights, prepend=-1.0) > 1e-9 * deep]):
+        middle = 0.5 * (low + high)
+        crossing = (outline[:, 1] - middle) * (after[:, 1] - middle) < 0.0
+        (r0, z0), (r1, z1) = outline[crossing].T, after[crossing].T
+        slope = (r1 - r0) / (z1 - z0)
+        walls = sorted(zip((r0 + (middle - z0) * slope).tolist(), slope.tolist(), strict=True))
+        up, along = gauss(min(full, 3 + int(degree * (high - low) / (2.0 * deep)) + 1), low, high)
+        for (inner, lean), (outer, other) in zip(walls[::2], walls[1::2], strict=True):
+            a, b = inner + (up - middle) * lean, outer + (up - middle) * other
+            share, across = gauss(min(full, 3 + int(degree * float((b - a).max()) / (2.0 * reach)) + 1), 0.0, 1.0)
+            r = a[:, None] + (b - a)[:, None] * share
+            w = along[:, None] * (b - a)[:, None] * across * r
+            x, y = r[..., None] * np.cos(phi), r[..., None] * np.sin(phi)
+            points.append(np.stack(np.broadcast_arrays(x, y, up[:, None, None]), -1).reshape(-1, 3))
+            weights.append((w[..., None] * turn).ravel())
+    return _solid(np.concatenate(points), np.concatenate(weights))
+
+
 def surface_quadrature(shape: Shape) -> Quadrature:
-    """A few hundred points on the surface with outward normals; of a compound only what is not inside another piece."""
+    """A few hundred points on the surface with outward normals: what moves the air around.
+
+    Of a compound only what is not inside another piece, of a vessel only its outside: its inside moves the other way,
+    and the air in it, narrow beside the wave, lets nothing of that out.
+    """
     if isinstance(shape, Compound):
         kept = []
         turns, places = piece_frames(shape)
@@ -161,6 +211,9 @@ def surface_quadrature(shape: Shape) -> Quadrature:
             points = np.einsum("qc,cfi->qfi", bary, np.stack([a, b, c])).reshape(-1, 3)
             normal = normal / np.maximum(2 * area, 1e-300)[:, None]
             return Quadrature(points, np.tile(area / 3, 3), np.tile(normal, (3, 1)))
+        case Vessel():
+            outline = vessel_outline(shape)
+            return _turned_surface(outline[: len(outline) - len(shape.profile_m) + 1])
     raise ValueError(f"a {shape.kind} has no closed surface")
 
 
@@ -196,6 +249,19 @@ def _side(bottom: float, top: float, height: float) -> Quadrature:
     slant = np.hypot(height, bottom - top)
     normals = np.stack([np.cos(phi) * height, np.sin(phi) * height, np.full_like(phi, bottom - top)], 1) / slant
     return Quadrature(np.stack([r * np.cos(phi), r * np.sin(phi), z], 1), w * r * slant / height, normals)
+
+
+def _turned_surface(outline: Floats) -> Quadrature:
+    (phi, s), w = _tensor(_turn(20), gauss(4, 0.0, 1.0))
+    parts = []
+    for (r0, z0), (r1, z1) in pairwise(outline):
+        length = float(np.hypot(r1 - r0, z1 - z0))
+        r = r0 + (r1 - r0) * s
+        x, y = np.cos(phi), np.sin(phi)
+        out, up = (z1 - z0) / length, (r0 - r1) / length
+        points = np.stack([r * x, r * y, z0 + (z1 - z0) * s], 1)
+        parts.append(Quadrature(points, w * length * r, np.stack([out * x, out * y, np.full_like(x, up)], 1)))
+    return _join(*parts)
 
 
 def _disc(radius: float, z: float, sign: float) -> Quadrature:

@@ -75,7 +75,7 @@ def find_strikes(impacts: tuple[Impact, ...], bodies: list[SoundingBody], poses:
                 arms = at[side, mine] - sounding.mass.center
                 compliance[mine] += yielding(sounding.mass, arms, toward[side, mine])
             if not sounding.is_slab:
-                curvature[mine] += [1.0 / curvature_radius_m(sounding.body.shape, p) for p in at[side, mine]]
+                curvature[mine] += [1.0 / curvature_radius_m(sounding.shape, p) for p in at[side, mine]]
     found = []
     for k, impact in enumerate(impacts):
         if compliance[k] == 0.0 or curvature[k] == 0.0 or impact.normal_impulse_n_s <= 0.0:
