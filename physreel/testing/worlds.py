@@ -28,7 +28,7 @@ from physreel.values import Trajectory
 
 CLIP = ClipSettings(width=64, height=48, fps=20, duration_s=1.0, quality="draft")
 _TILT_DEG = (0.0, 25.0, 60.0, 95.0, 110.0)
-_LIP_M = (-0.018, 0.0, 0.185)
+_LIP_M = (-0.045, 0.0, 0.14)
 
 
 def small_world(*, speed_m_s: float = 1.0, height_m: float = 0.3, cameras: int = 1) -> SceneSpec:
