@@ -21,9 +21,9 @@ FLIGHT_S = 0.0125
 
 FLIGHT_SPEED_M_S = 0.2
 
-LEAST_CHANGE_M_S, CHANGE_SHARE = 0.1, 0.15
-"""A flight has met something when its velocity has changed, beside gravity's part, by the larger of the two: by so
-much, or by this share of its speed."""
+LEAST_CHANGE_M_S, CHANGE_SHARE, CHANGE_G = 0.1, 0.25, 1.5
+"""A flight has met something when its velocity has changed, beside gravity's part, by the largest of three: by so
+much, by this share of its speed, and faster than so many g would: 1 g is what carries liquid at rest."""
 
 MEETING_S = 0.05
 """A change that takes longer than this is no arrival: the particle has joined others little by little."""
@@ -101,7 +101,9 @@ class ImpactFinder:
     ) -> None:
         change = np.linalg.norm(self.change[who], axis=1)
         speed = np.linalg.norm(self.speed[who], axis=1)
-        arrived = present[who] & (change > np.maximum(LEAST_CHANGE_M_S, CHANGE_SHARE * speed))
+        sudden = CHANGE_G * self.g * self.dt * self.meeting[who]
+        least = np.maximum(np.maximum(LEAST_CHANGE_M_S, CHANGE_SHARE * speed), sudden)
+        arrived = present[who] & (change > least)
         flies_on = ~arrived & (self.free[who] >= self.long)
         gave_up = ~arrived & ~flies_on & (self.meeting[who] > self.patience)
         if arrived.any():
@@ -133,23 +135,31 @@ class ImpactFinder:
             met[rows] = (point[rows] - before) / self.dt
         wet = np.flatnonzero(body < 0)
         if len(wet):
-            met[wet] = self._mean_velocity(point[wet], speed[wet], position, velocity, present)
-        self.rows.append((who, self.moment[who], point, speed - met, normal, body))
+            met[wet] = self._pool_velocity(position[who[wet]], speed[wet], position, velocity, present)
+        # Drops that brush each other in the air have met nothing, nor has liquid that moves with what is around it.
+        hits = np.linalg.norm(speed - met, axis=1) > FLIGHT_SPEED_M_S
+        rows = np.flatnonzero(hits)
+        self.rows.append(
+            (who[rows], self.moment[who[rows]], point[rows], (speed - met)[rows], normal[rows], body[rows])
+        )
 
-    def _mean_velocity(
+    def _pool_velocity(
         self, point: Floats, speed: Floats, position: Floats, velocity: Floats, present: Bools
     ) -> Floats:
-        """(R, 3) mean velocity of the liquid around each point that is not in the air; 0 where there is none."""
-        reach = 2.0 * self.spacing
+        """(R, 3) mean velocity of the liquid around each point that stands in its way; 0 where none is seen to.
+
+        What is in the air itself does not, nor what goes the same way at more than half the speed.
+        """
+        reach = 3.0 * self.spacing
         boxed = ((position > point.min(0) - reach) & (position < point.max(0) + reach)).all(axis=1)
-        near = present & ~self.flying & boxed
+        near = present & ~(self.flying & (self.meeting == 0)) & boxed
         x, v = position[near], velocity[near]
         out = np.zeros((len(point), 3))
-        for k, at in enumerate(point):
+        for k, (at, own) in enumerate(zip(point, speed, strict=True)):
             offset = x - at
-            close = np.einsum("ni,ni->n", offset, offset) < reach**2
-            if close.any():
-                out[k] = v[close].mean(0)
+            met = (np.einsum("ni,ni->n", offset, offset) < reach**2) & (v @ own < 0.5 * (own @ own))
+            if met.any():
+                out[k] = v[met].mean(0)
         return out
 
     def finish(self) -> LiquidImpacts:
