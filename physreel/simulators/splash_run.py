@@ -1,0 +1,300 @@
+"""A spec run through SPlisHSPlasH, in the process that this is called in: start, settle, steps, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.errors import SimulationError
+from physreel.geometry.extents import support_distances
+from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, rotate_wxyz
+from physreel.simulators.liquid_record import LiquidRecord, LiquidRecorder, driven_poses
+from physreel.simulators.liquid_start import LiquidStart, start_liquids
+from physreel.simulators.splash_engine import Engine, Part, Wall, rates
+from physreel.simulators.splash_walls import body_samples, plane_samples
+from physreel.spec import Body, SceneSpec, Tank, Vessel, VesselFill
+
+Floats = NDArray[np.float64]
+
+SHRINK = 0.98
+"""The engine's particle radius over half the spacing: its liquids rest 6 % wider than particles of that size would."""
+
+DENSITY_ERROR = 1e-3
+"""Share by which the density may be too high on average."""
+
+LONGEST_STEP_S_M = 0.5
+"""No step is longer than this many seconds a metre of particle radius; longer ones are restless,"""
+
+CFL_RADII = 0.4
+"""and in none does anything move more than this many radii."""
+
+LEAST_VISCOSITY_M_S, LEAST_WALL_VISCOSITY_M_S = 0.016, 0.007
+"""Least kinematic viscosity, in the liquid and against walls, over the particle radius: with less, liquid does not come
+to rest, and a film on the floor runs for ever. Real thin liquids lose their speed in eddies that are not resolved."""
+
+RELAXING_STEPS, SETTLING_STEPS, CALM_M_S, DAMPING = 20, 400, 5e-3, 0.9
+"""Before the start, density errors of the lattice are taken out in steps that leave no speed; then, in vessels, liquid
+settles with damped speeds until it is calm."""
+
+FLOOR_POINTS, FLOOR_POINTS_A_PARTICLE = 60_000, 20
+"""Floors are sampled around what holds liquid as far as this many points reach,"""
+
+LEAST_MARGIN_M, MOST_MARGIN_M = 0.15, 0.6
+"""but at least and at most this far."""
+
+BELOW_M, ABOVE_M = 0.1, 1.5
+"""What falls this far below everything, or flies this far above, has left the world."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reach:
+    """The part of the world that liquid is followed in: a box from ``low_m`` (3,) to ``high_m`` (3,)."""
+
+    low_m: Floats
+    high_m: Floats
+
+    def holds(self, points_m: Floats) -> NDArray[np.bool_]:
+        """(N,) whether points (N, 3) are in it."""
+        return np.asarray(((points_m > self.low_m) & (points_m < self.high_m)).all(axis=1))
+
+
+def run(spec: SceneSpec, folder: Path, progress: Callable[[], None]) -> tuple[LiquidRecord, str]:
+    """Simulate a spec's liquids; ``progress`` is called at every step.
+
+    Returns:
+        the record, and a line on how it was made.
+
+    Raises:
+        SimulationError: the engine did not take what it was given, or the liquid became faster than it can.
+    """
+    return _Run(spec, folder, progress).run()
+
+
+class _Run:
+    def __init__(self, spec: SceneSpec, folder: Path, progress: Callable[[], None]) -> None:
+        self.spec, self.progress = spec, progress
+        self.start = start = start_liquids(spec)
+        self.radius = radius = SHRINK * start.spacing_m / 2
+        self.recorder = LiquidRecorder(spec, spacing_m=start.spacing_m, fluid=start.fluid)
+        # The engine has the particles liquid by liquid.
+        self.order = np.argsort(start.fluid, kind="stable")
+        self.rank = np.argsort(self.order)
+        self.reach = reach(spec, start, radius)
+        self.driven = [i for i, body in enumerate(spec.bodies) if body.motion == "driven"]
+        walls, self.extents = _walls(spec, self.reach, radius)
+        self.points = sum(len(wall.points_m) for wall in walls)
+        self.engine = Engine(
+            folder,
+            _parts(spec, start, radius),
+            walls,
+            radius_m=radius,
+            gravity_m_s2=spec.gravity_m_s2,
+            density_error=DENSITY_ERROR,
+        )
+        self.limit = self._speed_limit()
+        self.present = np.ones(len(start), np.bool_)
+        self.steps = self.parked = 0
+
+    def run(self) -> tuple[LiquidRecord, str]:
+        self._settle()
+        recorder, now = self.recorder, 0.0
+        for k in range(recorder.sample_count):
+            target = recorder.time_s(k)
+            while now < target - 1e-9:
+                now += self._step(now, target - now)
+            now = target
+            self._sample(now)
+        shortest = recorder.time_s(recorder.sample_count - 1) / max(self.steps, 1)
+        note = (
+            f"{len(self.start)} particles {self.start.spacing_m * 1e3:.2f} mm apart, {self.points} points of walls, "
+            f"{self.steps} steps of {shortest * 1e3:.2f} ms on average, {self.parked} particles left the world"
+        )
+        return recorder.finish(), note
+
+    def _settle(self) -> None:
+        poses = self._driven_poses(0.0)
+        still = np.zeros((len(self.start), 3))
+        for _ in range(RELAXING_STEPS):
+            self.engine.step(0.1 * LONGEST_STEP_S_M * self.radius, poses, poses)
+            self.engine.set_velocities(still)
+            self.progress()
+        if held(self.spec):
+            for _ in range(SETTLING_STEPS):
+                self.engine.step(LONGEST_STEP_S_M * self.radius, poses, poses)
+                _, velocity = self.engine.state()
+                self.engine.set_velocities(DAMPING * velocity)
+                self.progress()
+                if float(np.sqrt((velocity**2).sum(1).mean())) < CALM_M_S:
+                    break
+        self.engine.set_velocities(self.start.velocity_m_s[self.order])
+
+    def _step(self, now: float, left: float) -> float:
+        speed = max(self._fastest(now), 1e-6)
+        longest = min(LONGEST_STEP_S_M * self.radius, CFL_RADII * self.radius / speed)
+        step = left / np.ceil(left / longest - 1e-9)
+        self.engine.step(step, self._driven_poses(now), self._driven_poses(now + step))
+        self.steps += 1
+        self.progress()
+        return float(step)
+
+    def _fastest(self, now: float) -> float:
+        """Of the particles, and of the walls over the next step."""
+        _, velocity = self.engine.state()
+        fastest = float(np.sqrt((velocity**2).sum(1).max()))
+        if not fastest < self.limit:
+            raise SimulationError(
+                f"liquid is {fastest:.1f} m/s fast at {now:.3f} s, and nothing in this world can make it faster than "
+                f"{self.limit:.1f} m/s; the simulation went unstable"
+            )
+        step = LONGEST_STEP_S_M * self.radius
+        for i, extent in zip(self.driven, self.extents, strict=True):
+            body = self.spec.bodies[i]
+            linear, angular = rates(keyframe_pose(body, now), keyframe_pose(body, now + step), step)
+            fastest = max(fastest, float(np.linalg.norm(linear) + np.linalg.norm(angular) * extent))
+        return fastest
+
+    def _speed_limit(self) -> float:
+        """Twice what a fall through all of the world, after a push by the fastest wall, could come to."""
+        spec, step = self.spec, 1.0 / self.recorder.rate_hz
+        pushed = float(np.linalg.norm(self.start.velocity_m_s, axis=1).max())
+        for i, extent in zip(self.driven, self.extents, strict=True):
+            poses = [keyframe_pose(spec.bodies[i], k * step) for k in range(self.recorder.sample_count)]
+            for a, b in pairwise(poses):
+                linear, angular = rates(a, b, step)
+                pushed = max(pushed, 2.0 * float(np.linalg.norm(linear) + np.linalg.norm(angular) * extent))
+        gravity = np.asarray(spec.gravity_m_s2)
+        fall = float(np.abs(gravity) @ (self.reach.high_m - self.reach.low_m))
+        return 2.0 * float(np.sqrt(pushed**2 + 2.0 * fall))
+
+    def _sample(self, now: float) -> None:
+        position, velocity = np.empty((2, len(self.start), 3))
+        position[self.order], velocity[self.order] = self.engine.state()
+        out = self.present & ~self.reach.holds(position)
+        if out.any():
+            # Far below, apart from each other: what flies on would make the steps ever shorter.
+            who = np.flatnonzero(out)
+            place = self.parked + np.arange(len(who))
+            grid = np.stack([place % 64, place // 64, 0 * place], 1).astype(np.float64)
+            places = self.reach.low_m - 1.0 - 6.0 * self.start.spacing_m * grid
+            self.engine.park(self.rank[who], places)
+            self.present &= ~out
+            self.parked += len(who)
+        self.recorder.sample(now, position, velocity, self.present, driven_poses(self.spec, now))
+
+    def _driven_poses(self, now: float) -> list[Floats]:
+        return [keyframe_pose(self.spec.bodies[i], now) for i in self.driven]
+
+
+def held(spec: SceneSpec) -> bool:
+    """Whether all liquid starts in vessels without holes, where it can settle before anything begins."""
+    bodies = {body.name: body.shape for body in spec.bodies}
+    fills = [fill for fluid in spec.fluids for fill in fluid.fills]
+    shapes = [bodies[fill.vessel] for fill in fills if isinstance(fill, VesselFill)]
+    tight = [
+        not shape.hole_m if isinstance(shape, Tank) else isinstance(shape, Vessel) and shape.profile_m[0][0] == 0.0
+        for shape in shapes
+    ]
+    return len(shapes) == len(fills) and all(tight)
+
+
+def reach(spec: SceneSpec, start: LiquidStart, radius_m: float) -> Reach:
+    """Where liquid is followed: around all that holds, moves or is liquid, and down to what lies below it."""
+    low, high = start.position_m.min(0), start.position_m.max(0)
+    for body in spec.bodies:
+        if isinstance(body.shape, Vessel | Tank) or body.motion == "driven":
+            a, b = _bounds(body, spec)
+            low, high = np.minimum(low, a), np.maximum(high, b)
+    gravity = np.asarray(spec.gravity_m_s2)
+    axis = int(np.argmax(np.abs(gravity)))
+    size = np.delete(high - low, axis)
+    # (a + 2 m)(b + 2 m) of floor takes as many points as are to be had.
+    area = (FLOOR_POINTS + FLOOR_POINTS_A_PARTICLE * len(start)) * (1.4 * radius_m) ** 2 * 0.866
+    total, product = float(size.sum()), float(size.prod())
+    margin = (-total + np.sqrt(max(total**2 - 4.0 * (product - area), 0.0))) / 4.0
+    margins = np.full(3, float(np.clip(margin, LEAST_MARGIN_M, MOST_MARGIN_M)))
+    down = 1.0 if gravity[axis] > 0 else -1.0
+    ends = [low, high]
+    for body, pose in zip(spec.bodies, driven_poses(spec, 0.0), strict=True):
+        if body.shape.kind == "plane":
+            up = rotate_wxyz(pose[3:], np.array([0.0, 0.0, 1.0]))
+            if -up[axis] * down < 0.7:
+                continue
+            middle = 0.5 * (low + high)
+            ground = middle[axis] - float((middle - pose[:3]) @ up) / up[axis]
+            ends = [np.minimum(ends[0], _with(low, axis, ground)), np.maximum(ends[1], _with(high, axis, ground))]
+        elif body.motion == "static":
+            a, b = _bounds(body, spec)
+            apart = np.delete((a > high + margins) | (b < low - margins), axis)
+            if not apart.any():
+                ends[0][axis], ends[1][axis] = min(ends[0][axis], a[axis]), max(ends[1][axis], b[axis])
+    below, above = margins.copy(), margins.copy()
+    below[axis], above[axis] = (BELOW_M, ABOVE_M) if down < 0 else (ABOVE_M, BELOW_M)
+    return Reach(low_m=ends[0] - below, high_m=ends[1] + above)
+
+
+def _with(point: Floats, axis: int, value: float) -> Floats:
+    out = point.copy()
+    out[axis] = value
+    return out
+
+
+def _bounds(body: Body, spec: SceneSpec) -> tuple[Floats, Floats]:
+    """Corners of the box that a body stays in."""
+    driven = body.motion == "driven"
+    times = np.arange(spec.frame_count + 1) / spec.fps if driven else np.zeros(1)
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for time in times:
+        pose = keyframe_pose(body, float(time)) if driven else np.array([*body.position_m, *body.orientation_wxyz])
+        axes = rotate_wxyz(conjugate_wxyz(pose[3:]), np.eye(3))
+        low = np.minimum(low, pose[:3] - support_distances(body.shape, -axes))
+        high = np.maximum(high, pose[:3] + support_distances(body.shape, axes))
+    return low, high
+
+
+def _walls(spec: SceneSpec, reach: Reach, radius: float) -> tuple[list[Wall], list[float]]:
+    """The walls, all that stand as one, and how far each that moves reaches from its origin."""
+    standing, moving, extents = [], [], []
+    corners = np.array(
+        [
+            [x, y, z]
+            for x, y, z in np.stack(np.meshgrid(*zip(reach.low_m, reach.high_m, strict=True)), -1).reshape(-1, 3)
+        ]
+    )
+    for body, pose in zip(spec.bodies, driven_poses(spec, 0.0), strict=True):
+        if body.shape.kind == "plane":
+            standing.append(plane_samples(pose, reach.low_m, reach.high_m, radius))
+        elif body.motion == "driven":
+            points = body_samples(body.shape, radius)
+            moving.append(Wall(points_m=points, pose=pose, moves=True))
+            extents.append(float(np.linalg.norm(points, axis=1).max()))
+        else:
+            local = rotate_wxyz(conjugate_wxyz(pose[3:]), corners - pose[:3])
+            points = rotate_wxyz(pose[3:], body_samples(body.shape, radius, (local.min(0), local.max(0)))) + pose[:3]
+            standing.append(points[reach.holds(points)])
+    walls = []
+    if sum(len(points) for points in standing):
+        here = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+        walls.append(Wall(points_m=np.concatenate(standing), pose=here, moves=False))
+    return walls + moving, extents
+
+
+def _parts(spec: SceneSpec, start: LiquidStart, radius: float) -> list[Part]:
+    parts = []
+    for i in np.unique(start.fluid):
+        liquid = spec.liquid(spec.fluids[i].liquid)
+        viscosity = liquid.viscosity_pa_s / liquid.density_kg_m3
+        parts.append(
+            Part(
+                position_m=start.position_m[start.fluid == i],
+                density_kg_m3=liquid.density_kg_m3,
+                viscosity_m2_s=max(viscosity, LEAST_VISCOSITY_M_S * radius),
+                wall_viscosity_m2_s=max(viscosity, LEAST_WALL_VISCOSITY_M_S * radius),
+                surface_tension=0.0,
+            )
+        )
+    return parts
