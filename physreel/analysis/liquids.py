@@ -71,9 +71,8 @@ def find_places(spec: SceneSpec, trajectory: Trajectory) -> LiquidPlaces:
     in flight if its acceleration between frames is near gravity's, or if it comes down fast.
     """
     liquid = liquid_of(trajectory)
-    position = np.concatenate([liquid.position_m, liquid.position_end_m[None]]).astype(np.float64)
+    position, present = liquid_frames(trajectory)
     velocity = np.concatenate([liquid.velocity_m_s, liquid.velocity_end_m_s[None]]).astype(np.float64)
-    present = np.concatenate([liquid.present, liquid.present_end[None]])
     poses = np.concatenate([trajectory.body_pose, trajectory.body_pose_end[None]])
     flying = _in_free_fall(spec, velocity, trajectory.fps)
     falling = velocity @ -up_direction(spec) > FALLING_SPEED_M_S
@@ -241,3 +240,28 @@ def settled_level_m(spec: SceneSpec, trajectory: Trajectory, body: int, last_s: 
     level = liquid_signal(spec, trajectory, "level", body)
     rows = max(1, round(last_s * level.rate_hz))
     return float(level.values[-rows:].mean())
+
+
+def extreme_m(values: NDArray[np.float64]) -> float:
+    """The greatest of values but for the ``SEEN_PARTICLES`` - 1 beyond it, which are drops; - inf of fewer."""
+    if len(values) < SEEN_PARTICLES:
+        return float("-inf")
+    return float(np.partition(values, len(values) - SEEN_PARTICLES)[len(values) - SEEN_PARTICLES])
+
+
+def liquid_frames(trajectory: Trajectory) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(T + 1, N, 3) positions and (T + 1, N) who is there, at the frames and the end."""
+    liquid = liquid_of(trajectory)
+    position = np.concatenate([liquid.position_m, liquid.position_end_m[None]]).astype(np.float64)
+    return position, np.concatenate([liquid.present, liquid.present_end[None]])
+
+
+def crossing_s(values: NDArray[np.float64], limit: float, fps: int) -> float | None:
+    """When values (T + 1,) at the frames and the end first reach a limit, by straight lines between frames; or None."""
+    over = np.flatnonzero(values >= limit)
+    if not len(over):
+        return None
+    k = int(over[0])
+    if k == 0 or not np.isfinite(values[k - 1]):
+        return k / fps
+    return float(k - 1 + (limit - values[k - 1]) / (values[k] - values[k - 1])) / fps

@@ -50,3 +50,12 @@ OVERFLOW_SHARE = 0.004
 
 EMPTY_SHARE = 0.03
 """A vessel is empty when it holds less than this share of the most it held: a film, or a few drops."""
+
+WET_SPACINGS = 0.8
+"""Liquid touches a body when three of its particles are within this many spacings of it; at rest they stand at 0.5."""
+
+BOTTOM_SPACINGS = 0.75
+"""A body lies on a vessel's bottom when its lowest point is within this many particle spacings of it."""
+
+AFLOAT_S = 0.3
+"""A body floats, or has sunk, when it has done so for the last of this time."""

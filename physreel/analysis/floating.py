@@ -1,0 +1,206 @@
+"""Rigid bodies in liquid: when they enter it, whether they float or sink, how deep they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.analysis.liquids import liquid_frames, liquid_of
+from physreel.analysis.motion import center_of_mass, center_of_mass_at_end, up_direction
+from physreel.analysis.thresholds import AFLOAT_S, BOTTOM_SPACINGS, WET_SPACINGS
+from physreel.geometry.distances import world_distances
+from physreel.geometry.extents import support_distances
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.vessels import hollow_bodies
+from physreel.spec import SceneSpec, Tank, Vessel
+from physreel.values import Trajectory
+
+Floats = NDArray[np.float64]
+State = Literal["floats", "sinks", "neither", "dry"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Immersion:
+    """What liquid did with one dynamic body.
+
+    Attributes:
+        body: index.
+        enters_s: when liquid first touches it; None if it never does.
+        entry_speed_m_s: its centre's speed then; 0 if it never enters.
+        entry_point_m: its centre then.
+        state: "floats" (part of it is above the surface in all of the last ``AFLOAT_S``, and nothing but liquid bears
+            it), "sinks" (it lies on a bottom, under liquid or in it), "dry" (no liquid touches it at the end), or
+            "neither" (on its way, or wholly under without having reached a bottom).
+        since_s: time from which the state has held, to a frame; None of "neither" and "dry".
+        draft_m: depth of its lowest point below the surface at the end; 0 if it is dry.
+        submerged_share: the part of its height that is below the surface at the end, 0 to 1.
+        vessel: index of the vessel or tank it is in at the end; None outside all.
+    """
+
+    body: int
+    enters_s: float | None
+    entry_speed_m_s: float
+    entry_point_m: tuple[float, float, float]
+    state: State
+    since_s: float | None
+    draft_m: float
+    submerged_share: float
+    vessel: int | None
+
+
+def surface_height_m(spec: SceneSpec, positions_m: Floats, spacing_m: float) -> float:
+    """Height of a liquid's surface along gravity's up: the median, over columns, of the highest particle's top.
+
+    Columns are two spacings wide; those that hold little (where something floats, or a drop flies) do not count.
+    """
+    if not len(positions_m):
+        return float("-inf")
+    up = up_direction(spec)
+    height = positions_m @ up
+    sideways = _plane_axes(up)
+    cell = np.floor(positions_m @ sideways.T / (2.0 * spacing_m)).astype(np.int64)
+    cell -= cell.min(0)
+    key = cell[:, 0] * (int(cell[:, 1].max()) + 1) + cell[:, 1]
+    columns, owner, count = np.unique(key, return_inverse=True, return_counts=True)
+    top = np.full(len(columns), -np.inf)
+    np.maximum.at(top, owner, height)
+    full = count >= 0.5 * float(np.median(count))
+    return float(np.median(top[full])) + 0.5 * spacing_m
+
+
+def find_immersions(spec: SceneSpec, trajectory: Trajectory) -> tuple[Immersion, ...]:
+    """Of every dynamic body, in the spec's order; () where there is no liquid."""
+    if trajectory.liquid is None:
+        return ()
+    position, present = liquid_frames(trajectory)
+    center = np.concatenate([center_of_mass(spec, trajectory), center_of_mass_at_end(spec, trajectory)[None]])
+    poses = np.concatenate([trajectory.body_pose, trajectory.body_pose_end[None]])
+    return tuple(
+        _immersion(spec, trajectory, index, position, present, poses, center[:, index])
+        for index, body in enumerate(spec.bodies)
+        if body.motion == "dynamic"
+    )
+
+
+def _immersion(
+    spec: SceneSpec,
+    trajectory: Trajectory,
+    index: int,
+    position: Floats,
+    present: NDArray[np.bool_],
+    poses: Floats,
+    center: Floats,
+) -> Immersion:
+    spacing, fps = liquid_of(trajectory).spacing_m, trajectory.fps
+    near = np.array([_nearest(spec, index, poses[k, index], position[k][present[k]]) for k in range(len(poses))])
+    wet = near < WET_SPACINGS * spacing
+    enters, speed, point = None, 0.0, center[0]
+    if wet.any():
+        k = int(wet.argmax())
+        before = near[k - 1] - WET_SPACINGS * spacing if k else 0.0
+        gone = before - (near[k] - WET_SPACINGS * spacing)
+        share = before / gone if k and np.isfinite(before) and gone > 0.0 else 1.0 if k else 0.0
+        enters = max(k - 1 + share, 0.0) / fps
+        velocity = np.concatenate([trajectory.body_velocity, trajectory.body_velocity_end[None]])
+        speed = float(np.linalg.norm(velocity[max(k - 1, 0), index, :3]))
+        point = center[max(k - 1, 0)] + share * (center[k] - center[max(k - 1, 0)])
+    up = up_direction(spec)
+    low, high = _reach(spec, index, poses[:, index], up)
+    vessels = [_vessel_around(spec, poses[k], center[k]) for k in range(len(poses))]
+    surface = np.array(
+        [_surface(spec, poses[k], vessels[k], position[k][present[k]], spacing) for k in range(len(poses))]
+    )
+    bottom = np.array([_bottom(spec, poses[k], vessels[k], up) for k in range(len(poses))])
+    grounded = low - bottom < BOTTOM_SPACINGS * spacing
+    emerges = high > surface
+    floats = wet & emerges & ~grounded
+    sunk = wet & grounded
+    held = max(2, round(AFLOAT_S * fps))
+    state: State = "neither"
+    since = None
+    if not wet[-1]:
+        state = "dry"
+    elif len(floats) >= held and floats[-held:].all():
+        state, since = "floats", _since(floats) / fps
+    elif len(sunk) >= held and sunk[-held:].all():
+        state, since = "sinks", _since(sunk) / fps
+    draft = float(np.clip(surface[-1] - low[-1], 0.0, None)) if wet[-1] else 0.0
+    x, y, z = point.tolist()
+    return Immersion(
+        body=index, enters_s=enters, entry_speed_m_s=speed, entry_point_m=(x, y, z), state=state, since_s=since,
+        draft_m=draft, submerged_share=float(np.clip(draft / max(high[-1] - low[-1], 1e-9), 0.0, 1.0)),
+        vessel=vessels[-1],
+    )  # fmt: skip
+
+
+def _since(holds: NDArray[np.bool_]) -> int:
+    """The frame from which something holds to the end."""
+    return len(holds) - int((~holds[::-1]).argmax()) if not holds.all() else 0
+
+
+def _nearest(spec: SceneSpec, index: int, pose: Floats, points: Floats) -> float:
+    """Distance of a body's surface from the third-nearest particle: two that jump are no liquid yet."""
+    if len(points) < 3:
+        return float("inf")
+    shape = spec.bodies[index].shape
+    close = points[np.linalg.norm(points - pose[:3], axis=1) < 2.0 * _radius(spec, index) + 0.1]
+    if len(close) < 3:
+        return float("inf")
+    return float(np.partition(world_distances(shape, pose, close), 2)[2])
+
+
+def _radius(spec: SceneSpec, index: int) -> float:
+    axes = np.vstack([np.eye(3), -np.eye(3)])
+    return float(np.linalg.norm(support_distances(spec.bodies[index].shape, axes)))
+
+
+def _reach(spec: SceneSpec, index: int, pose: Floats, up: Floats) -> tuple[Floats, Floats]:
+    """(T + 1,) heights of a body's lowest and highest points."""
+    shape, back = spec.bodies[index].shape, conjugate_wxyz(pose[:, 3:])
+    height = pose[:, :3] @ up
+    return (
+        height - support_distances(shape, rotate_wxyz(back, -up)),
+        height + support_distances(shape, rotate_wxyz(back, up)),
+    )
+
+
+def _vessel_around(spec: SceneSpec, poses: Floats, point: Floats) -> int | None:
+    """The vessel or tank over whose inside floor a point is, however high."""
+    for i in hollow_bodies(spec):
+        shape = spec.bodies[i].shape
+        x, y, z = rotate_wxyz(conjugate_wxyz(poses[i, 3:]), point - poses[i, :3]).tolist()
+        if z < shape.floor_z_m:  # type: ignore[union-attr]
+            continue
+        if isinstance(shape, Tank) and abs(x) < shape.inside_m[0] / 2 and abs(y) < shape.inside_m[1] / 2:
+            return i
+        if isinstance(shape, Vessel) and np.hypot(x, y) < max(r for r, _ in shape.profile_m):
+            return i
+    return None
+
+
+def _surface(spec: SceneSpec, poses: Floats, vessel: int | None, points: Floats, spacing: float) -> float:
+    if vessel is None:
+        return float("-inf")
+    shape = spec.bodies[vessel].shape
+    local = rotate_wxyz(conjugate_wxyz(poses[vessel, 3:]), points - poses[vessel, :3])
+    wide = shape.inside_m[:2] if isinstance(shape, Tank) else (2.0 * max(r for r, _ in shape.profile_m),) * 2  # type: ignore[union-attr]
+    within = (np.abs(local[:, :2]) < np.asarray(wide) / 2).all(1) & (local[:, 2] > shape.floor_z_m)  # type: ignore[union-attr]
+    return surface_height_m(spec, points[within], spacing)
+
+
+def _bottom(spec: SceneSpec, poses: Floats, vessel: int | None, up: Floats) -> float:
+    if vessel is None:
+        return float("-inf")
+    floor = np.array([0.0, 0.0, spec.bodies[vessel].shape.floor_z_m])  # type: ignore[union-attr]
+    return float((poses[vessel, :3] + rotate_wxyz(poses[vessel, 3:], floor)) @ up)
+
+
+def _plane_axes(up: Floats) -> Floats:
+    """(2, 3) unit vectors across ``up``."""
+    aside = np.eye(3)[int(np.abs(up).argmin())]
+    one = np.cross(up, aside)
+    one /= np.linalg.norm(one)
+    return np.stack([one, np.cross(up, one)])
