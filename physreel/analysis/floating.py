@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from physreel.analysis.liquids import liquid_frames, liquid_of
 from physreel.analysis.motion import center_of_mass, center_of_mass_at_end, up_direction
 from physreel.analysis.thresholds import AFLOAT_S, BOTTOM_SPACINGS, WET_SPACINGS
-from physreel.geometry.distances import world_distances
+from physreel.analysis.wetting import liquid_gap_m
 from physreel.geometry.extents import support_distances
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.geometry.vessels import hollow_bodies
@@ -95,7 +95,9 @@ def _immersion(
     center: Floats,
 ) -> Immersion:
     spacing, fps = liquid_of(trajectory).spacing_m, trajectory.fps
-    near = np.array([_nearest(spec, index, poses[k, index], position[k][present[k]]) for k in range(len(poses))])
+    near = np.array(
+        [liquid_gap_m(spec, index, poses[k, index], position[k][present[k]], 0.1) for k in range(len(poses))]
+    )
     wet = near < WET_SPACINGS * spacing
     enters, speed, point = None, 0.0, center[0]
     if wet.any():
@@ -139,22 +141,6 @@ def _immersion(
 def _since(holds: NDArray[np.bool_]) -> int:
     """The frame from which something holds to the end."""
     return len(holds) - int((~holds[::-1]).argmax()) if not holds.all() else 0
-
-
-def _nearest(spec: SceneSpec, index: int, pose: Floats, points: Floats) -> float:
-    """Distance of a body's surface from the third-nearest particle: two that jump are no liquid yet."""
-    if len(points) < 3:
-        return float("inf")
-    shape = spec.bodies[index].shape
-    close = points[np.linalg.norm(points - pose[:3], axis=1) < 2.0 * _radius(spec, index) + 0.1]
-    if len(close) < 3:
-        return float("inf")
-    return float(np.partition(world_distances(shape, pose, close), 2)[2])
-
-
-def _radius(spec: SceneSpec, index: int) -> float:
-    axes = np.vstack([np.eye(3), -np.eye(3)])
-    return float(np.linalg.norm(support_distances(spec.bodies[index].shape, axes)))
 
 
 def _reach(spec: SceneSpec, index: int, pose: Floats, up: Floats) -> tuple[Floats, Floats]:

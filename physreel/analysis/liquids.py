@@ -151,7 +151,7 @@ def first_arrivals(spec: SceneSpec, trajectory: Trajectory) -> dict[int, Arrival
     impacts = liquid.impacts
     found: dict[int, Arrival] = {}
     hollows = sorted(hollow_bodies(spec), key=lambda i: _capacity(spec, i))
-    homes = {i for i in hollows if _starts_with_liquid(spec, trajectory, i)}
+    homes = {i for i in hollows if starts_with_liquid(spec, trajectory, i)}
     for row in range(len(impacts)):
         time, point = float(impacts.time_s[row]), impacts.point_m[row]
         body = int(impacts.body[row])
@@ -173,7 +173,8 @@ def first_arrivals(spec: SceneSpec, trajectory: Trajectory) -> dict[int, Arrival
     return found
 
 
-def _starts_with_liquid(spec: SceneSpec, trajectory: Trajectory, body: int) -> bool:
+def starts_with_liquid(spec: SceneSpec, trajectory: Trajectory, body: int) -> bool:
+    """Whether there is liquid in a vessel or tank at time 0."""
     liquid = liquid_of(trajectory)
     if not len(liquid.position_m):
         return False

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from physreel.analysis.impacts import Impact, find_impacts
 from physreel.analysis.thresholds import CARRIED_S, FLIGHT_S, IMPACT_LENGTH_S, REST_SPEED_M_S
+from physreel.analysis.wetting import wet_at_end
 from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.mass import mass_center_m
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
@@ -42,8 +43,8 @@ def rest_time_s(spec: SceneSpec, trajectory: Trajectory) -> NDArray[np.float64]:
     """(B,) time of the frame from which a body stays at rest to the end; nan where it never does, 0 if static.
 
     At rest means: centre of mass, and farthest point by the body's turning, slower than ``REST_SPEED_M_S`` in every
-    frame and in the end state, for ``CARRIED_S`` at least (or the whole clip); and held by a contact or a joint in
-    that last stretch if there is gravity: a ball at the top of its flight is not at rest.
+    frame and in the end state, for ``CARRIED_S`` at least (or the whole clip); and, if there is gravity, held by a
+    contact or a joint in that last stretch or by liquid at the end: a ball at the top of its flight is not at rest.
     """
     velocity = np.concatenate([trajectory.body_velocity, trajectory.body_velocity_end[None]])
     radius = np.array([0.0 if body.motion == "static" else bounding_radius_m(body.shape) for body in spec.bodies])
@@ -64,6 +65,7 @@ def _held_at_end(spec: SceneSpec, trajectory: Trajectory) -> NDArray[np.bool_]:
     held = np.array([body.motion != "dynamic" for body in spec.bodies])
     jointed = {name for joint in spec.joints for name in (joint.child, joint.parent)}
     held |= np.array([body.name in jointed for body in spec.bodies])
+    held |= wet_at_end(spec, trajectory)  # what floats is borne by liquid
     contacts = trajectory.contacts
     late = np.searchsorted(contacts.time_s, trajectory.duration_s - CARRIED_S)
     pressed = contacts.normal_impulse_n_s[late:] > 0.0

@@ -8,6 +8,7 @@ import numpy as np
 
 from physreel.analysis import rest_time_s, supports_at_end, up_direction
 from physreel.analysis.words import Phrasing, listed, number, sentence, times
+from physreel.labels.liquid_captions import liquid_sentences
 from physreel.labels.naming import Names
 from physreel.spec import SceneSpec
 from physreel.values import Event, Trajectory
@@ -19,12 +20,14 @@ _LANDING_SHARE = 0.5  # walls are hit, not landed on
 
 
 def general_caption(spec: SceneSpec, trajectory: Trajectory, events: tuple[Event, ...]) -> str:
-    """One to four sentences: what falls, what hits what, what leaves what carried it, and where things end.
+    """A few sentences: what liquids do, what falls, what hits what, what leaves what carried it, where things end.
 
     The forms of the sentences are chosen by a hash of the spec, so that captions differ and yet are the same each time.
     """
     writer = _Writer(spec, trajectory, events)
-    sentences = [writer.opening(), writer.meetings(), writer.leaving(), writer.ending()]
+    sentences = liquid_sentences(spec, trajectory, events, writer.names, writer.phrasing)
+    if writer.dynamic or not sentences:
+        sentences += [writer.opening(), writer.meetings(), writer.leaving(), writer.ending()]
     return " ".join(sentence(text) for text in sentences if text)
 
 

@@ -1,4 +1,4 @@
-"""The event list: first contacts, bounces, leaving a support, coming to rest."""
+"""The event list: first contacts, bounces, leaving a support, coming to rest, and what liquids do."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from physreel.analysis import (
     supports_at_end,
 )
 from physreel.analysis.thresholds import CARRIED_S, IMPACT_LENGTH_S
+from physreel.labels.liquid_events import find_liquid_events
 from physreel.spec import SceneSpec
 from physreel.values import Event, Trajectory
 
@@ -27,7 +28,7 @@ _STOOD_S = 0.05
 
 
 def find_events(spec: SceneSpec, trajectory: Trajectory) -> tuple[Event, ...]:
-    """What happened to dynamic bodies, in order of time; of one time in the order of the spec.
+    """What happened to dynamic bodies and to liquids, in order of time; of one time in the order of the spec.
 
     Kinds are those of ``values.Event``. ``bodies`` starts with the body the event is about: of two dynamic bodies that
     touch first, the faster. rest names what carries the body after it, if anything does. Pairs that touched from the
@@ -40,6 +41,7 @@ def find_events(spec: SceneSpec, trajectory: Trajectory) -> tuple[Event, ...]:
         *_bounces(spec, trajectory, impacts),
         *_leaves(spec, trajectory, reader),
         *_rests(spec, trajectory, reader),
+        *find_liquid_events(spec, trajectory, first_kind=4),
     ]
     return tuple(event for _, event in sorted(keyed, key=lambda item: item[0]))
 

@@ -55,9 +55,9 @@ def general_questions(
         asker.last_to_stop,
         asker.moving_at_end,
         asker.rest_time,
-        lambda: impacts_heard(asker.facts, rng),
-        lambda: impact_in_window(asker.facts, rng),
     )
+    if not spec.fluids:  # what splashes and bubbles is heard as well, and nobody could tell it from impacts
+        kinds += (lambda: impacts_heard(asker.facts, rng), lambda: impact_in_window(asker.facts, rng))
     asked = [question for kind in kinds if (question := kind()) is not None]
     would = what_if(spec, asker.facts, asker.names, simulate, rng)
     return tuple(asked if would is None else [*asked, would])

@@ -34,9 +34,12 @@ def what_if(
 ) -> Question | None:
     """A question about the world with one object taken away or made of something else; None if there is no fair one.
 
-    One simulation at most. Asked are things that, in the changed world, are so of one object and not of another of the
-    same sort: then yes and no are as likely, whoever is asked about. Things that the change turned are preferred.
+    One simulation at most; none of a world with liquids, which would cost as much as the clip itself. Asked are things
+    that, in the changed world, are so of one object and not of another of the same sort: then yes and no are as likely,
+    whoever is asked about. Things that the change turned are preferred.
     """
+    if spec.fluids:
+        return None
     called = {body.name: name for k, body in enumerate(spec.bodies) if (name := names.unique(k)) is not None}
     change = _draw_change(spec, facts, called, rng)
     if change is None:

@@ -32,9 +32,11 @@ class Event(_Record):
     """Something that happened, read off the trajectory.
 
     ``kind`` is one of: first_contact (two bodies touch for the first time), bounce (a body leaves what it hit and was
-    free before and after), leave_support (a body goes off what carried it), rest (a body has come to rest for good),
-    or a scene's own. ``bodies`` starts with the body the event is about. Speed is that of approach (contacts) or of
-    the body (others).
+    free before and after), leave_support (a body goes off what carried it), rest (a body has come to rest for good);
+    of liquids first_drop (some leaves a vessel that held it), liquid_contact (the first comes through the air to a
+    body), overflow_begins (a vessel runs over), vessel_empty (for good), splash (a body enters liquid), floats, sinks
+    (a body has come to float, or to lie on a bottom); or a scene's own. ``bodies`` starts with the body the event is
+    about. Speed is that of approach (contacts) or of the body (others).
     """
 
     time_s: float
