@@ -24,7 +24,7 @@ HANG_S = 120.0
 """A step takes milliseconds, the start of a large world seconds."""
 
 _POLL_S = 0.1
-_TAIL = 1500
+_TAIL = 3000
 
 
 class SplashSimulator(Simulator):
@@ -125,5 +125,7 @@ def _ending(code: int) -> str:
 
 
 def _tail(folder: Path) -> str:
-    text = (folder / splash_worker.LOG).read_text(errors="replace").strip()
+    lines = (folder / splash_worker.LOG).read_text(errors="replace").splitlines()
+    # After a crash, Python lists everything that is loaded.
+    text = "\n".join(line for line in lines if not line.startswith("Extension modules:")).strip()
     return f". The end of its log:\n{text[-_TAIL:]}\n" if text else ""

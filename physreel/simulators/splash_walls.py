@@ -164,17 +164,15 @@ def _vessel(vessel: Vessel, behind: float, apart: float, radius: float) -> Float
     lift = max(0.0, 1.5 * TWO_SIDED * radius - vessel.floor_z_m)
     profile = tuple((r, z + lift) for r, z in vessel.profile_m)
     thick = vessel.model_copy(update={"profile_m": profile, "wall_m": max(vessel.wall_m, TWO_SIDED * radius)})
-    line = _inner_parallel(vessel_outline(thick), behind, apart)
+    outline = vessel_outline(thick)
+    line = _inner_parallel(outline, behind, apart)
+    near = 1.2 * behind
     inside = np.asarray(profile)
-    # Points of the outer wall and of the underside are nearer to those than to the inside.
-    ends = inside[0] if inside[0, 0] > 0.0 else None
-    open_line = np.vstack([inside, inside[-1] + [thick.wall_m, 0.0]])
-    if ends is not None:
-        open_line = np.vstack([[ends[0], 0.0], open_line])
-    ours = _line_distances(open_line, line) < 1.2 * behind
-    if two and lift == 0.0:
-        ours[:] = True
-    line = line[ours]
+    bore = [[inside[0, 0], 0.0]] if inside[0, 0] > 0.0 else np.zeros((0, 2))
+    inner = _line_distances(np.vstack([bore, inside, inside[-1] + [thick.wall_m, 0.0]]), line) < near
+    under = _line_distances(outline[:2], line) < near
+    outer = ~inner & ~under & (line[:, 1] - lift > 0.5 * behind)
+    line = line[inner | (under & (lift == 0.0)) | (outer & two)]
     rings = []
     for k, (r, z) in enumerate(line):
         count = max(1, int(np.ceil(2 * np.pi * r / apart)))

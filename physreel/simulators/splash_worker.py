@@ -21,6 +21,7 @@ JOB, RESULT, PROGRESS, LOG = "job.json", "result.pickle", "progress", "log.txt"
 def main(folder: Path, parent: int, hang_s: float) -> None:
     """Run the job in a folder; the result, or why there is none, is pickled there."""
     threading.Thread(target=_end_with, args=(parent, folder), daemon=True).start()
+    faulthandler.enable()
     _watch(hang_s)
 
     from physreel.errors import PhysreelError

