@@ -22,11 +22,11 @@ _SAME_EVERYWHERE = ("water", "glycerine")
 def draw_liquid(rng: np.random.Generator, name: str) -> Liquid:
     """A liquid of the built-in table as it is in one kitchen: foods differ in viscosity, all in strength of colour."""
     usual = LIQUIDS[name]
-    thicker = 1.0 if name in _SAME_EVERYWHERE else float(np.exp(rng.uniform(-0.3, 0.3)))
+    thicker = float(np.exp(rng.uniform(-0.3, 0.3)))
     darker = float(np.exp(rng.uniform(-0.35, 0.35)))
     red, green, blue = (round(darker * value, 4) for value in usual.look.absorption_per_m)
     look = usual.look.model_copy(update={"absorption_per_m": (red, green, blue)})
-    viscosity = float(f"{usual.viscosity_pa_s * thicker:.4g}")
+    viscosity = float(f"{usual.viscosity_pa_s * (1.0 if name in _SAME_EVERYWHERE else thicker):.4g}")
     return usual.model_copy(update={"viscosity_pa_s": viscosity, "look": look})
 
 

@@ -22,6 +22,7 @@ CLEARANCE_M = 0.008
 KEY_S = 0.04
 """Time between keyframes: at 120° a second the lip strays 0.1 mm from its way between two of them."""
 
+_HEAD_M = 0.006  # what still runs stands about as much above the lip
 _FULL_TILT_DEG = 14.0  # beyond the angle at which nothing is held: the last drops run out as well
 _MOST_TILT_DEG = 138.0
 
@@ -73,14 +74,14 @@ def plan_tilt(
     begin = float(rng.uniform(0.03, 0.15))
     flow_rad = tilt_to_hold_rad(vessel.shape, volume_m3)
     left = (1.0 - pour_share) * volume_m3
-    full_rad = tilt_to_hold_rad(vessel.shape, max(left, 0.01 * volume_m3))
+    full_rad = tilt_to_hold_rad(vessel.shape, max(left, 0.01 * volume_m3), _HEAD_M)
     if pour_share > 0.97:
         full_rad += np.radians(_FULL_TILT_DEG)
     full_rad = max(min(full_rad, np.radians(_MOST_TILT_DEG)), flow_rad + np.radians(6.0))
     flow_s = begin + float(rng.uniform(0.4, 0.6))
     full_s = flow_s + pour_s
     turns_back = pour_share < 0.8 and rng.random() < 0.6
-    back_s = full_s + float(rng.uniform(0.15, 0.4)) if turns_back else None
+    back_s = full_s + float(rng.uniform(0.3, 0.6)) if turns_back else None
     return TiltPlan(
         begin_s=begin, flow_s=flow_s, full_s=full_s, back_s=back_s, flow_rad=float(flow_rad), full_rad=float(full_rad)
     )
@@ -117,6 +118,12 @@ def pour_keys(
         w, i, j, k = turn.tolist()
         keys.append(Keyframe(time_s=round(time, 6), position_m=(x, y, z), orientation_wxyz=(w, i, j, k)))
     return tuple(keys)
+
+
+def lip_at(vessel: DrawnVessel, key: Keyframe) -> Floats:
+    """(3,) the lip's place at a keyframe."""
+    lip = rotate_wxyz(key.orientation_wxyz, (vessel.rim_radius_m, 0.0, vessel.shape.rim_z_m))
+    return np.asarray(key.position_m + lip)
 
 
 def clear_way(

@@ -24,14 +24,15 @@ from physreel.geometry.vessels import level_for_volume_m, vessel_mesh
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, least_opening_m, particle_spacing_m
 from physreel.scenes.parameters import Choice, FloatRange, SceneParameters, choice, float_range
-from physreel.scenes.pour_motion import TiltPlan, clear_way, plan_tilt, throw_m
+from physreel.scenes.pour_motion import TiltPlan, clear_way, lip_at, plan_tilt, throw_m
 from physreel.scenes.pouring_words import pouring_caption, pouring_questions
 from physreel.scenes.rooms import SURFACES, draw_camera, draw_room, draw_stand, draw_surface, ear_pair
 from physreel.scenes.vessels import VESSEL_MATERIALS, DrawnVessel, draw_vessel, standing_bodies
-from physreel.spec import Body, Fluid, Keyframe, Liquid, SceneSpec, VesselFill
+from physreel.spec import Body, Fluid, Keyframe, SceneSpec, VesselFill
 from physreel.values import Event, Outcome, Question, Trajectory
 
 _ROOM_HALF_M = (1.6, 1.4)
+_LEAD = 0.85  # of the full stream's throw: the first and the last of it fall short
 _SOURCES, _TARGETS = ("jug", "bottle", "cup"), ("glass", "bowl", "bucket", "cup")
 
 
@@ -85,7 +86,7 @@ class Pouring(Scene):
         target_material: Choice = choice(
             VESSEL_MATERIALS, allowed=VESSEL_MATERIALS, description="what the lower vessel may be made of"
         )
-        volume_l: FloatRange = float_range(0.15, 0.6, allowed=(0.05, 2.0), unit="l", description="amount of liquid")
+        volume_l: FloatRange = float_range(0.15, 0.5, allowed=(0.05, 2.0), unit="l", description="amount of liquid")
         fill_share: FloatRange = float_range(
             0.5, 0.85, allowed=(0.1, 0.92), unit="1", description="how full the upper vessel is at the start"
         )
@@ -106,7 +107,7 @@ class Pouring(Scene):
             description="height of the lip above the lower vessel's rim, if nothing is in the way",
         )  # fmt: skip
         pour_time_s: FloatRange = float_range(
-            0.7, 1.5, allowed=(0.2, 20.0), unit="s", description="time from the first flow to the greatest tilt"
+            0.9, 1.7, allowed=(0.2, 20.0), unit="s", description="time from the first flow to the greatest tilt"
         )
         support: Choice = choice(
             ("table", "floor"), allowed=("table", "floor"), description="what the lower vessel stands on"
@@ -147,13 +148,16 @@ class Pouring(Scene):
         yaw = heading + np.pi + float(rng.uniform(-1.2, 1.2)) * np.pi / 2.0
         lower = standing_bodies("target", target, (0.0, 0.0, stand.top_m), yaw)
         plan = plan_tilt(rng, source, volume, pour_share=pour_share, pour_s=drawn["pour_time_s"])
-        lip = _lip(rng, drawn, source, target, stand.top_m, volume * pour_share, liquid, heading)
-        keys = clear_way(source, plan, lip, heading, lower, stand.top_m)
+        astray = float(rng.uniform(0.0, 2.0 * np.pi))
+        for _ in range(2):  # again with the height that was found to be clear: from higher up it falls farther off
+            thrown = throw_m(
+                source, volume * pour_share, drawn["pour_time_s"], drawn["pour_height_m"], liquid.viscosity_pa_s
+            )
+            lip = _lip(drawn, target, stand.top_m, thrown, heading, astray)
+            keys = clear_way(source, plan, lip, heading, lower, stand.top_m)
+            high = float(lip_at(source, keys[-1])[2] - stand.top_m - target.shape.rim_z_m)
+            drawn["pour_height_m"] = round(high, 6)
         upper = _moving_bodies(source, keys)
-        lip_end = np.asarray(keys[-1].position_m) + rotate_wxyz(
-            keys[-1].orientation_wxyz, (source.rim_radius_m, 0.0, source.shape.rim_z_m)
-        )
-        drawn["pour_height_m"] = float(lip_end[2] - stand.top_m - target.shape.rim_z_m)
         camera = draw_camera(
             rng, self.clip, _must_see(source, keys, plan, target, stand.top_m),
             moving=drawn["camera_motion"] == "slow", room_half_m=_ROOM_HALF_M, elevation_deg=(14.0, 36.0),
@@ -224,27 +228,16 @@ class Pouring(Scene):
 
 
 def _lip(
-    rng: np.random.Generator,
-    drawn: dict[str, Any],
-    source: DrawnVessel,
-    target: DrawnVessel,
-    top_m: float,
-    poured_m3: float,
-    liquid: Liquid,
-    heading: float,
+    drawn: dict[str, Any], target: DrawnVessel, top_m: float, thrown_m: float, heading: float, astray: float
 ) -> NDArray[np.float64]:
-    """(3,) where the lip is while it pours: so that the first drops and the full stream fall in, then shifted."""
-    rim_m = top_m + target.shape.rim_z_m
-    drop = drawn["pour_height_m"] + 0.4 * (target.shape.rim_z_m - target.shape.floor_z_m)
-    thrown = throw_m(source, poured_m3, drawn["pour_time_s"], drop, liquid.viscosity_pa_s)
-    behind = min(0.55 * thrown + 0.1 * target.rim_radius_m, 0.7 * target.rim_radius_m)
-    astray = float(rng.uniform(0.0, 2.0 * np.pi))
+    """(3,) where the lip is while it pours: first drops and full stream fall in; then shifted by the offset."""
+    behind = min(_LEAD * thrown_m + 0.05 * target.rim_radius_m, target.rim_radius_m)
     off = drawn["target_offset"] * target.rim_radius_m
     return np.array(
         [
             -behind * np.cos(heading) + off * np.cos(astray),
             -behind * np.sin(heading) + off * np.sin(astray),
-            rim_m + drawn["pour_height_m"],
+            top_m + target.shape.rim_z_m + drawn["pour_height_m"],
         ]
     )
 

@@ -211,20 +211,20 @@ def standing_bodies(name: str, vessel: DrawnVessel, position_m: ArrayLike, yaw_r
     return body, body.model_copy(update=handle)
 
 
-def lean_capacity_m3(shape: Vessel, tilt_rad: float) -> float:
-    """How much a vessel holds that leans by ``tilt_rad`` from upright, up to where it would run over its rim."""
+def lean_capacity_m3(shape: Vessel, tilt_rad: float, head_m: float = 0.0) -> float:
+    """How much a vessel holds that leans by ``tilt_rad`` from upright, up to ``head_m`` above its lip."""
     points, cell = _hollow_grid(shape)
-    lip = shape.rim_z_m * np.cos(tilt_rad) - shape.profile_m[-1][0] * np.sin(tilt_rad)
+    lip = shape.rim_z_m * np.cos(tilt_rad) - shape.profile_m[-1][0] * np.sin(tilt_rad) + head_m
     height = points[:, 1] * np.cos(tilt_rad) - points[:, 0] * np.sin(tilt_rad)
     return float((height < lip).sum() * cell)
 
 
-def tilt_to_hold_rad(shape: Vessel, volume_m3: float) -> float:
-    """The least tilt at which a vessel cannot hold more than a volume; half a turn at most."""
+def tilt_to_hold_rad(shape: Vessel, volume_m3: float, head_m: float = 0.0) -> float:
+    """The least tilt at which no more than a volume is held up to ``head_m`` above the lip; half a turn at most."""
     low, high = 0.0, np.pi
     for _ in range(30):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if lean_capacity_m3(shape, middle) > volume_m3 else (low, middle)
+        low, high = (middle, high) if lean_capacity_m3(shape, middle, head_m) > volume_m3 else (low, middle)
     return high
 
 
