@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from physreel.errors import MissingDependencyError, SimulationError
 from physreel.geometry.rotations import rotate_wxyz, wxyz_to_matrix
 from physreel.simulators.base import Capability, Simulator
 from physreel.simulators.contact_rows import ContactPoints, merge
+from physreel.simulators.mujoco_frames import Frames, body_state
 from physreel.simulators.preparation import (
     Preparation,
     overlap_error,
@@ -82,20 +82,6 @@ class MujocoSimulator(Simulator):
         watch_finite(preparation, trajectory)
         watch_solid(preparation, trajectory, path)
         return trajectory
-
-
-@dataclass(eq=False)
-class _Frames:
-    """What is copied from MuJoCo at each frame; (T + 1, …), the last row being the clip's end."""
-
-    position: Floats
-    turn: Floats
-    center: Floats
-    motion: Floats
-    root_center: Floats
-    qpos: Floats
-    qvel: Floats
-    in_flight: NDArray[np.bool_]
 
 
 class _Run:
@@ -219,7 +205,7 @@ class _Run:
         record, ids = np.zeros((4096, k.COLUMNS)), np.zeros((4096, 4), np.int64)
         wanted = np.zeros(1024)
         forces: list[Floats] = []
-        frames = self._frames()
+        frames = Frames.empty(m, self.spec.frame_count + 1, len(self.spec.bodies))
         path = np.zeros((steps + 1, m.nbody, 3))
         used = force_base = 0
         qpos, qvel, bias, centers = d.qpos, d.qvel, d.qfrc_bias, d.xipos
@@ -249,7 +235,7 @@ class _Run:
             else:
                 touched[:] = 0
             if n % prep.substeps == 0:
-                self._keep(frames, n // prep.substeps, touched)
+                frames.keep(n // prep.substeps, d, touched)
                 if not np.isfinite(qpos).all() or not np.isfinite(qvel).all():
                     raise self._not_finite(n)
             if n == steps:
@@ -261,7 +247,7 @@ class _Run:
             if has_rows and d.nf + d.nl:
                 set_joint_rows(h, d.efc_aref, d.efc_vel, d.efc_pos, d.ne, d.nf, d.nl, motor_speed)
             if pushed is not None:
-                pose, motion = self._state()
+                pose, motion = body_state(m, d, built)
                 push[built.body_ids] = pushed(n, pose, motion)
                 push[built.body_ids, 3:] += rolling_torque
             if impact:
@@ -309,34 +295,6 @@ class _Run:
             change = k.update_slip(h, aref, velocity, acceleration, count, friction, address, wanted)
             if change < _FIXED_POINT_M_S and not limited:
                 break
-
-    def _state(self) -> tuple[Floats, Floats]:
-        """(B, 7) poses and (B, 6) velocities, of centres of mass and of rotation, as they are now."""
-        d, ids = self.data, self.built.body_ids
-        turn, spin = d.xquat[ids], d.cvel[ids, :3]
-        position = d.xpos[ids] - rotate_wxyz(turn, self.built.offset)
-        linear = d.cvel[ids, 3:] + np.cross(spin, d.xipos[ids] - d.subtree_com[self.model.body_rootid[ids]])
-        return np.concatenate([position, turn], axis=1), np.concatenate([linear, spin], axis=1)
-
-    def _frames(self) -> _Frames:
-        m, count = self.model, self.spec.frame_count + 1
-        return _Frames(
-            position=np.zeros((count, m.nbody, 3)),
-            turn=np.zeros((count, m.nbody, 4)),
-            center=np.zeros((count, m.nbody, 3)),
-            motion=np.zeros((count, m.nbody, 6)),
-            root_center=np.zeros((count, m.nbody, 3)),
-            qpos=np.zeros((count, m.nq)),
-            qvel=np.zeros((count, m.nv)),
-            in_flight=np.zeros((count, len(self.spec.bodies)), bool),
-        )
-
-    def _keep(self, frames: _Frames, k: int, touched: NDArray[np.int64]) -> None:
-        d = self.data
-        frames.position[k], frames.turn[k], frames.center[k] = d.xpos, d.xquat, d.xipos
-        frames.motion[k], frames.root_center[k] = d.cvel, d.subtree_com
-        frames.qpos[k], frames.qvel[k] = d.qpos, d.qvel
-        frames.in_flight[k] = touched == 0
 
     def _not_finite(self, step: int) -> SimulationError:
         d, built = self.data, self.built
