@@ -17,7 +17,7 @@ from physreel.renderers.audio.radiation import (
     slab_pressure_per_newton,
     slab_rate_and_weight,
 )
-from physreel.renderers.audio.solids import deepest_piece
+from physreel.renderers.audio.solids import deepest_piece, deepest_pieces
 from physreel.spec import Air, Body, Compound, Material, Piece, Plane, SceneSpec, Shape, Tank, TriangleMesh, Vessel
 
 Floats = NDArray[np.float64]
@@ -111,6 +111,12 @@ class SoundingBody:
         if not isinstance(self.shape, Compound) or self.dynamic:
             return 0
         return deepest_piece(self.shape, point)[0]
+
+    def pieces_at(self, points: Floats) -> NDArray[np.int64]:
+        """(N,) the same of points (N, 3)."""
+        if not isinstance(self.shape, Compound) or self.dynamic:
+            return np.zeros(len(points), np.int64)
+        return deepest_pieces(self.shape, points)
 
     def bank(self, piece: int, contact_loss: float, burden: float = 1.0) -> Bank:
         """The bank of a piece.

@@ -1,4 +1,4 @@
-"""Contact sound: every blow, slide and roll of the trajectory, through the modes of what it touches."""
+"""The default recorder: every blow, slide and roll through the modes of what it touches, and what liquids do."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from physreel.analysis import find_impacts
 from physreel.renderers.audio.base import AudioRenderer
 from physreel.renderers.audio.bodies import CONTACT_LOSS, CONTACT_LOSS_SHARE, Bank, SoundingBody
-from physreel.renderers.audio.friction import HOP, Rub, find_rubs
+from physreel.renderers.audio.friction import Rub, find_rubs
 from physreel.renderers.audio.kernels import BLOCK, listen, ring, scrape
-from physreel.renderers.audio.mix import FAINT_PA, NEAREST_M, PASCAL_PER_UNIT, SILENCE_PA, ears_of
+from physreel.renderers.audio.liquid import LiquidSound
+from physreel.renderers.audio.mix import FAINT_PA, HOP, NEAREST_M, PASCAL_PER_UNIT, SILENCE_PA, ears_of
 from physreel.renderers.audio.poses import Poses
 from physreel.renderers.audio.radiation import transmission
 from physreel.renderers.audio.strikes import Strike, find_strikes, pulse_spectrum, pulse_strength
@@ -55,7 +56,7 @@ class _Sound:
 
 
 class ContactSoundRenderer(AudioRenderer):
-    """Modal synthesis of impacts, sliding and rolling (docs/sound.md has the model, its sources and its limits)."""
+    """Modal synthesis of impacts, sliding and rolling, and liquids (docs/sound.md has models, sources and limits)."""
 
     name = "modal"
 
@@ -66,22 +67,36 @@ class ContactSoundRenderer(AudioRenderer):
         total = np.zeros((recording.length, len(spec.microphones)))
         for stem in stems.values():
             total += stem
-        return _audio(total, recording.events(total))
+        wet = recording.liquid.stems()
+        for stem in wet.values():
+            total += stem.T
+        return _audio(total, _in_order(recording.events(total), recording.liquid.events()))
 
     def stems(self, spec: SceneSpec, trajectory: Trajectory) -> dict[str, Audio]:
-        """What each body gives off by itself, by name; they add up to what ``render`` records.
+        """What each body and fluid gives off by itself, by name; they add up to what ``render`` records.
 
-        Both bodies of a contact sound: a ball that strikes a table is in the ball's stem and in the table's.
-        Events are with the second body of their pair in the spec's order.
+        Both bodies of a contact sound: a ball that strikes a table is in the ball's stem and in the table's. What
+        liquid strikes is in the struck body's stem, its bubbles are in the fluid's (which is a body's of the same name,
+        should there be one). Events are with the last of their bodies.
         """
         recording = _Recording(spec, trajectory)
-        stems = recording.stems()
+        stems = {spec.bodies[i].name: stem for i, stem in recording.stems().items()}
+        wet = recording.liquid.stems()
+        for name in [*(fluid.name for fluid in spec.fluids), *wet]:
+            stems.setdefault(name, np.zeros((recording.length, len(spec.microphones))))
+        for name, channels in wet.items():
+            stems[name] = stems[name] + channels.T
         total = sum(stems.values(), np.zeros((recording.length, len(spec.microphones))))
-        events = recording.events(total)
+        events = _in_order(recording.events(total), recording.liquid.events())
         return {
-            body.name: _audio(stems[i], tuple(event for event in events if event.bodies[-1] == body.name))
-            for i, body in enumerate(spec.bodies)
+            name: _audio(stem, tuple(event for event in events if event.bodies[-1] == name))
+            for name, stem in stems.items()
         }
+
+
+def _in_order(*groups: tuple[SoundEvent, ...]) -> tuple[SoundEvent, ...]:
+    events = [event for group in groups for event in group]
+    return tuple(sorted(events, key=lambda event: (event.time_s, event.kind, event.bodies)))
 
 
 def _audio(pascals: Floats, events: tuple[SoundEvent, ...]) -> Audio:
@@ -103,6 +118,7 @@ class _Recording:
         self.rubs: list[Rub] = []
         self.sounds: list[_Sound] = []
         self._losses: dict[int, float] = {}
+        self.liquid = LiquidSound(spec, trajectory, self.ears, self.poses, self.bodies, self.length)
         if not self.ears:
             return
         self.strikes = find_strikes(find_impacts(spec, trajectory), self.bodies, self.poses, trajectory.step_s)
@@ -111,13 +127,14 @@ class _Recording:
     def stems(self, *, apart: bool = True) -> dict[int, Floats]:
         """(S, C) pascals of each body; unless ``apart``, both sides of a rub are in one stem, which is quicker."""
         out = {i: np.zeros((len(self.ears), self.length)) for i in range(len(self.bodies))}
-        struck: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        struck: dict[tuple[int, int, float], list[tuple[int, int]]] = {}
         for number, strike in enumerate(self.strikes):
             for side in (0, 1):
                 sounding = self.bodies[strike.bodies[side]]
                 piece = sounding.piece_at(strike.local[side][0])
-                struck.setdefault((sounding.index, piece), []).append((number, side))
-        blows = [self._blows(self.bodies[index], piece, listed) for (index, piece), listed in sorted(struck.items())]
+                burden = self.liquid.burden(sounding, strike.time_s)
+                struck.setdefault((sounding.index, piece, burden), []).append((number, side))
+        blows = [self._blows(self.bodies[key[0]], key[1], key[2], listed) for key, listed in sorted(struck.items())]
         energy = np.zeros(len(self.strikes))
         for blow in blows:
             np.add.at(energy, blow.numbers, blow.energy)
@@ -131,8 +148,8 @@ class _Recording:
         self.sounds += [self._rub(out, rub, apart) for rub in self.rubs]
         return {i: channels.T for i, channels in out.items()}
 
-    def _blows(self, sounding: SoundingBody, piece: int, listed: list[tuple[int, int]]) -> _Blows:
-        bank = sounding.bank(piece, self._contact_loss(sounding.index))
+    def _blows(self, sounding: SoundingBody, piece: int, burden: float, listed: list[tuple[int, int]]) -> _Blows:
+        bank = sounding.bank(piece, self._contact_loss(sounding.index), burden)
         strikes = [self.strikes[number] for number, _ in listed]
         local = [strike.local[side] for strike, (_, side) in zip(strikes, listed, strict=True)]
         gains, mobility = bank.gains(np.stack([at for at, _ in local]), np.stack([way for _, way in local]))

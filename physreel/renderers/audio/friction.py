@@ -19,14 +19,12 @@ from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.renderers.audio.bodies import SoundingBody
 from physreel.renderers.audio.hertz import contact_modulus_pa, curvature_radius_m, indentation_m
 from physreel.renderers.audio.kernels import surface_force
+from physreel.renderers.audio.mix import HOP
 from physreel.renderers.audio.poses import Poses
 from physreel.spec import Capsule, Cone, Cylinder, Ellipsoid, SceneSpec, Sphere
 from physreel.values import SAMPLE_RATE_HZ, Trajectory
 
 Floats = NDArray[np.float64]
-
-HOP = 480
-"""Samples between values of speed, force and gains: 10 ms."""
 
 SILENT_SPEED_M_S, FULL_SPEED_M_S = 0.02, 0.06
 """Contacts slower than the first make no sound (engines let resting bodies creep); from the second on all of it."""

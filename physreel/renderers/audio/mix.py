@@ -8,10 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.rotations import rotate_wxyz
-from physreel.renderers.audio.kernels import sinc_table
-from physreel.spec import Plane, SceneSpec
+from physreel.renderers.audio.kernels import listen, sinc_table
+from physreel.spec import Air, Plane, SceneSpec
+from physreel.values import SAMPLE_RATE_HZ
 
 Floats = NDArray[np.float64]
+
+HOP = 480
+"""Samples between places of a source that moves, and between values of what drives it: 10 ms."""
 
 PASCAL_PER_UNIT = 100.0
 """Sound pressure of a sample value of 1.0, in every clip."""
@@ -86,3 +90,47 @@ def ears_of(spec: SceneSpec) -> list[Ear]:
                 mirrored.append((index, image))
         found.append(Ear(position, tuple(mirrored), table))
     return found
+
+
+_MARGIN = 32
+_PATCH_M, _MOST_PATCHES = 0.25, 6
+
+
+def carry(out: Floats, pascals: Floats, path: Floats, ears: list[Ear], air: Air, *, slab: int | None = None) -> None:
+    """Add to ``out`` (C, S) what the microphones hear of a small source, straight and by reflection.
+
+    Args:
+        out: one row an ear.
+        pascals: (S,) at 1 m by time of departure.
+        path: (H, 3) its place every HOP samples, at least until its sound has ended.
+        ears: the microphones.
+        air: between.
+        slab: index of the body that is itself the source, and does not reflect.
+    """
+    sounding = np.flatnonzero(pascals)
+    if not len(sounding):
+        return
+    low, high = int(sounding[0]), int(sounding[-1]) + 1
+    padded = np.pad(pascals[low:high], _MARGIN)
+    for channel, ear in enumerate(ears):
+        for image in ear.images(slab):
+            distance, _, share = image.hears(path, np.zeros_like(path))
+            loud = float(share.mean())
+            if loud > 0.0:
+                listen(
+                    out[channel], padded * loud, low - _MARGIN, distance, HOP, air.speed_of_sound_m_s,
+                    float(SAMPLE_RATE_HZ), ear.interpolation,
+                )  # fmt: skip
+
+
+def patches(points: Floats) -> NDArray[np.int64]:
+    """(N,) number of the patch of space that each point (N, 3) is in; what is heard from one patch has one place.
+
+    Patches are 0.25 m wide (0.4 ms of sound, either way), wider where there would be more than six.
+    """
+    size = _PATCH_M
+    while True:
+        _, patch = np.unique(np.floor(points / size).astype(np.int64), axis=0, return_inverse=True)
+        if not len(points) or int(patch.max()) < _MOST_PATCHES:
+            return np.asarray(patch.reshape(-1), np.int64)
+        size *= 1.5

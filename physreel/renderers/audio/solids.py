@@ -308,3 +308,10 @@ def deepest_piece(shape: Compound, point: Floats) -> tuple[int, Floats]:
     depths = [float(depth_inside(piece.shape, local[k : k + 1])[0]) for k, piece in enumerate(shape.pieces)]
     best = int(np.argmax(depths))
     return best, local[best]
+
+
+def deepest_pieces(shape: Compound, points: Floats) -> NDArray[np.int64]:
+    """(N,) which piece each of the points (N, 3) of a compound lies in, or is nearest to."""
+    turns, places = piece_frames(shape)
+    depths = [depth_inside(piece.shape, (points - places[k]) @ turns[k]) for k, piece in enumerate(shape.pieces)]
+    return np.asarray(np.argmax(depths, axis=0), np.int64)
