@@ -1,0 +1,143 @@
+"""The renderer for quality over speed: light traced from surface to surface by Mitsuba 3.
+
+See docs/rendering.md. Stages: ``mitsuba_world`` (the spec as meshes), ``mitsuba_passes`` (what is seen),
+``mitsuba_light`` (the picture), ``mitsuba_clear`` (glass and liquids); looks and shapes in ``mitsuba_looks`` and
+``mitsuba_shapes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.errors import MissingDependencyError, UnsupportedError
+from physreel.renderers.video.base import VideoRenderer
+from physreel.spec import Camera, SceneSpec
+from physreel.values import PASSES, Trajectory, View
+from physreel.values.clip import PassName
+
+LightMode = Literal["path", "direct"]
+VARIANTS = ("scalar_rgb", "llvm_ad_rgb")
+
+
+class MitsubaRenderer(VideoRenderer):
+    """Films a trajectory by path tracing; every pass of the contract.
+
+    Args:
+        samples: of each pixel of the picture; twice as many halve the variance of its grain.
+        depth: how many surfaces a path of light may meet, the lamp included.
+        light: ``path``: light goes from surface to surface. ``direct``: it comes from lamps and the ambient sky alone,
+            as for the renderer 'raytrace'.
+        variant: of Mitsuba: ``scalar_rgb`` runs everywhere, ``llvm_ad_rgb`` needs the LLVM library.
+        threads: how many Mitsuba uses; the picture is the same for any number.
+    """
+
+    name: ClassVar[str] = "mitsuba"
+
+    def __init__(
+        self,
+        *,
+        samples: int = 64,
+        depth: int = 6,
+        light: LightMode = "path",
+        variant: str = "scalar_rgb",
+        threads: int = 1,
+    ) -> None:
+        problems = []
+        if not 1 <= samples <= 65536:
+            problems.append(f"samples is {samples}; it must be from 1 to 65536")
+        if not 2 <= depth <= 64:
+            problems.append(f"depth is {depth}; it must be from 2 (one surface and the lamp) to 64")
+        if light not in get_args(LightMode):
+            problems.append(f"light is {light!r}; it must be 'path' or 'direct'")
+        if variant not in VARIANTS:
+            problems.append(f"variant is {variant!r}; it must be one of {', '.join(map(repr, VARIANTS))}")
+        if threads < 1:
+            problems.append(f"threads is {threads}; it must be at least 1")
+        if problems:
+            raise UnsupportedError("\n".join(problems))
+        self.samples, self.depth, self.light = samples, depth, light
+        self.variant, self.threads = variant, threads
+
+    def render(
+        self, spec: SceneSpec, trajectory: Trajectory, camera: Camera, passes: Collection[PassName] = PASSES
+    ) -> View:
+        """Film all frames with one camera; see VideoRenderer.render."""
+        unknown = [name for name in passes if name not in self.passes]
+        if unknown:
+            raise UnsupportedError(f"unknown pass {', '.join(map(repr, unknown))}; mitsuba makes {', '.join(PASSES)}")
+        with _mitsuba(self.variant, self.threads) as mi:
+            return self._film(mi, spec, trajectory, camera, frozenset(passes))
+
+    def _film(
+        self, mi: Any, spec: SceneSpec, trajectory: Trajectory, camera: Camera, wanted: frozenset[PassName]
+    ) -> View:
+        from physreel.renderers.video.mitsuba_light import Quality, Studio
+        from physreel.renderers.video.mitsuba_passes import Lens, exact_passes, first_hits
+        from physreel.renderers.video.mitsuba_rays import Rays
+        from physreel.renderers.video.mitsuba_world import World
+        from physreel.renderers.video.trace_finish import TONE_STEPS, tone_table
+
+        width, height = camera.width, camera.height
+        frames = trajectory.frame_count
+        views = np.stack([camera.camera_to_world(k / spec.fps) for k in range(frames + 1)])
+        world, lens, rays = World(mi, spec, trajectory, camera), Lens(camera.intrinsics(), views), Rays(mi)
+        quality = Quality(samples=self.samples, depth=self.depth, light=self.light)
+        studio = Studio(mi, world, lens, rays, quality, (width, height), camera.fov_y_deg) if "rgb" in wanted else None
+        tone = tone_table()
+        x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+        made: dict[str, list[NDArray[Any]]] = {name: [] for name in wanted}
+        for frame in range(frames):
+            stage = world.stage(frame)
+            bare = world.bare_scene(stage)
+            eye, directions = lens.rays(frame, x.ravel(), y.ravel())
+            seen, counted = first_hits(world, stage, rays, bare, eye, directions)
+            for name, picture in exact_passes(world, lens, frame, counted, directions, wanted).items():
+                made[name].append(picture.reshape(height, width, *picture.shape[1:]))
+            if studio is not None:
+                linear = studio.picture(stage, bare, seen)
+                made["rgb"].append(tone[np.clip(4096.0 * linear + 0.5, 0, TONE_STEPS).astype(np.int64)])
+        return View(
+            camera=camera.name,
+            intrinsics=camera.intrinsics(),
+            camera_to_world=views[:frames],
+            **{name: np.stack(pictures) for name, pictures in made.items()},
+        )
+
+
+@contextmanager
+def _mitsuba(variant: str, threads: int) -> Iterator[Any]:
+    """Mitsuba with a variant and a number of threads set, and both as they were afterwards."""
+    try:
+        import drjit
+        import mitsuba
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the renderer 'mitsuba' needs Mitsuba 3, which cannot be imported ({error}); "
+            "pip install 'physreel[mitsuba]', or use the renderer 'raytrace', which needs nothing more"
+        ) from None
+    before, threads_before = mitsuba.variant(), drjit.thread_count()
+    try:
+        mitsuba.set_variant(variant)
+        _probe(mitsuba, variant)
+        drjit.set_thread_count(threads)
+        yield mitsuba
+    finally:
+        drjit.set_thread_count(threads_before)
+        if before is not None:
+            mitsuba.set_variant(before)
+
+
+def _probe(mitsuba: Any, variant: str) -> None:
+    """Make sure that the variant runs here: LLVM is looked for only when it is first used."""
+    try:
+        mitsuba.load_dict({"type": "sphere"}).surface_area()
+    except Exception as error:  # Dr.Jit raises its own kinds
+        raise MissingDependencyError(
+            f"Mitsuba's variant {variant!r} does not run here ({error}); install LLVM (apt: libllvm19) and set "
+            "DRJIT_LIBLLVM_PATH to its library, or use the variant 'scalar_rgb'"
+        ) from None
