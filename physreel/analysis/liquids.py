@@ -147,30 +147,39 @@ def first_arrivals(spec: SceneSpec, trajectory: Trajectory) -> dict[int, Arrival
     Liquid that falls into liquid arrives at the smallest vessel that it is in (at nothing outside all vessels). Vessels
     do not have arrivals of what splashes up within them: only of what has come from outside.
     """
-    liquid = liquid_of(trajectory)
-    impacts = liquid.impacts
-    found: dict[int, Arrival] = {}
+    impacts = liquid_of(trajectory).impacts
+    body = impacts.body.copy()
     hollows = sorted(hollow_bodies(spec), key=lambda i: _capacity(spec, i))
-    homes = {i for i in hollows if starts_with_liquid(spec, trajectory, i)}
-    for row in range(len(impacts)):
-        time, point = float(impacts.time_s[row]), impacts.point_m[row]
-        body = int(impacts.body[row])
-        if body < 0:
-            frame = min(int(time * trajectory.fps), trajectory.frame_count - 1)
-            held = (i for i in hollows if world_inside(spec.bodies[i], trajectory.body_pose[frame, i], point[None])[0])
-            body = next(held, -1)
-        if body < 0 or body in homes or body in found:
-            continue
-        x, y, z = point.tolist()
+    for i in hollows:
+        loose = np.flatnonzero(body < 0)
+        body[loose[_within(spec, trajectory, i, impacts.time_s[loose], impacts.point_m[loose])]] = i
+    homes = [i for i in hollows if starts_with_liquid(spec, trajectory, i)]
+    rows = np.flatnonzero((body >= 0) & ~np.isin(body, homes))
+    first = np.sort(rows[np.unique(body[rows], return_index=True)[1]])
+    found: dict[int, Arrival] = {}
+    for row in first.tolist():
+        x, y, z = impacts.point_m[row].tolist()
         speed = float(np.linalg.norm(impacts.velocity_m_s[row]))
         density = spec.liquid(spec.fluids[int(impacts.fluid[row])].liquid).density_kg_m3
-        found[body] = Arrival(
-            time_s=time, body=body, point_m=(x, y, z), speed_m_s=speed,
+        found[int(body[row])] = Arrival(
+            time_s=float(impacts.time_s[row]), body=int(body[row]), point_m=(x, y, z), speed_m_s=speed,
             momentum_n_s=density * float(impacts.volume_m3[row]) * speed,
         )  # fmt: skip
-        if len(found) == len(spec.bodies):
-            break
     return found
+
+
+def _within(
+    spec: SceneSpec, trajectory: Trajectory, body: int, time_s: NDArray[np.float64], point_m: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """(R,) whether points (R, 3) were in a vessel at times (R,), to a frame."""
+    if spec.bodies[body].motion == "static":
+        return world_inside(spec.bodies[body], trajectory.body_pose[0, body], point_m)
+    frame = np.minimum((time_s * trajectory.fps).astype(np.int64), trajectory.frame_count - 1)
+    out = np.zeros(len(point_m), np.bool_)
+    for k in np.unique(frame).tolist():
+        at = frame == k
+        out[at] = world_inside(spec.bodies[body], trajectory.body_pose[k, body], point_m[at])
+    return out
 
 
 def starts_with_liquid(spec: SceneSpec, trajectory: Trajectory, body: int) -> bool:

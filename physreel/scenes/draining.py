@@ -103,7 +103,7 @@ class Draining(Scene):
             0.35, 1.0, allowed=(0.1, 5.0), unit="l", description="amount of liquid in each vessel"
         )
         hole_share: FloatRange = float_range(
-            0.35, 0.54, allowed=(0.2, 0.8), unit="1",
+            0.28, 0.46, allowed=(0.2, 0.8), unit="1",
             description="diameter of the hole over the cube root of the volume above it, if liquid is not too coarse",
         )  # fmt: skip
         drop_height_m: FloatRange = float_range(
@@ -323,9 +323,10 @@ def _draw_vessel(
     wall = max(0.003, 0.05 * scale)
     inner = max(foot * scale, 1.25 * hole)
     floor = 1.2 * wall
-    profile = [(hole, floor), (inner, floor), (rim * scale, floor + deep * scale)]
-    if form == "funnel":
-        profile = [(hole, floor), (hole, 1.6 * floor), (rim * scale, floor + deep * scale)]
+    # Floors slope towards the hole, so that little stays on them.
+    foot_z = 1.6 * floor if form == "funnel" else floor + 0.3 * (inner - hole)
+    foot_r = hole if form == "funnel" else inner
+    profile = [(hole, floor), (foot_r, foot_z), (rim * scale, floor + deep * scale)]
     shape = Vessel(profile_m=tuple((round(float(r), 6), round(float(z), 6)) for r, z in profile), wall_m=round(wall, 5))
     level = min(level_for_volume_m(shape, volume), 0.95 * (shape.rim_z_m - shape.floor_z_m))
     outer = rim * scale + 1.1 * wall

@@ -190,7 +190,7 @@ class Pouring(Scene):
         where = {"in_target": (target,), "left": (source,), "spilled": (OUTSIDE, GONE), "in_flight": (IN_FLIGHT,)}
         litres = {f"{name}_l": 1e3 * float(places.volume_m3(*at)[-1]) for name, at in where.items()}
         arrivals = first_arrivals(spec, trajectory)
-        first = next(iter(arrivals.values()), None)
+        meets = [(arrival.time_s, spec.bodies[body].name.removesuffix("_handle")) for body, arrival in arrivals.items()]
         over, level = overflow_s(spec, trajectory, target), settled_level_m(spec, trajectory, target)
         peak, peak_s = peak_outflow(spec, trajectory, source)
         empty = empty_s(spec, trajectory, source)
@@ -201,8 +201,8 @@ class Pouring(Scene):
             **litres,
             final_level_m=level,
             final_level_share=level / (shape.rim_z_m - shape.floor_z_m),  # type: ignore[union-attr]
-            first_contact_s=arrivals[target].time_s if target in arrivals else None,
-            first_touched=None if first is None else spec.bodies[first.body].name,
+            first_contact_s=min((time for time, name in meets if name == "target"), default=None),
+            first_touched=min(meets)[1] if meets else None,
             overflows=over is not None,
             overflow_s=over,
             peak_flow_l_s=1e3 * peak,
