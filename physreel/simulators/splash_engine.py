@@ -18,7 +18,7 @@ from physreel.simulators import splash_library
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-_VISCOSITY_ERROR = 1e-4
+_VISCOSITY_ERROR = 1e-5
 """Residual of the viscosity's solver. At its default, 0.01, thin liquids already pass before the first iteration."""
 
 

@@ -16,7 +16,7 @@ from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, rotate_wx
 from physreel.simulators.liquid_record import LiquidRecord, LiquidRecorder, driven_poses
 from physreel.simulators.liquid_start import LiquidStart, start_liquids
 from physreel.simulators.splash_engine import Engine, Part, Wall, rates
-from physreel.simulators.splash_walls import body_samples, plane_samples
+from physreel.simulators.splash_walls import body_samples, corner_box, plane_samples
 from physreel.spec import Body, SceneSpec, Tank, Vessel, VesselFill
 
 Floats = NDArray[np.float64]
@@ -33,27 +33,34 @@ LONGEST_STEP_S_M = 0.5
 CFL_RADII = 0.4
 """and in none does anything move more than this many radii."""
 
-LEAST_VISCOSITY_M_S, LEAST_WALL_VISCOSITY_M_S = 0.016, 0.007
+LEAST_VISCOSITY_M_S, LEAST_WALL_VISCOSITY_M_S = 0.016, 0.0035
 """Least kinematic viscosity, in the liquid and against walls, over the particle radius: with less, liquid does not come
 to rest, and a film on the floor runs for ever. Real thin liquids lose their speed in eddies that are not resolved."""
+
+COHESION = 4.5e-3
+"""Surface tension over what the engine's coefficient of cohesion comes to: coefficient × density² × support². Measured
+by the swinging of drops without weight, of which PHYSICS says T = 2π √(ρ R³ / 8σ) (Lamb, Hydrodynamics, § 275)."""
 
 RELAXING_STEPS, SETTLING_STEPS, CALM_M_S, DAMPING = 20, 400, 5e-3, 0.9
 """Before the start, density errors of the lattice are taken out in steps that leave no speed; then, in vessels, liquid
 settles with damped speeds until it is calm."""
 
-FLOOR_POINTS, FLOOR_POINTS_A_PARTICLE = 60_000, 20
-"""Floors are sampled around what holds liquid as far as this many points reach,"""
+MARGINS_M = (0.6, 0.45, 0.3, 0.2, 0.15)
+"""Floors, tables and walls of rooms are sampled this far around what holds liquid: the first with which there are at
+most STANDING_POINTS and STANDING_POINTS_A_PARTICLE points, which cost little where no liquid is, or else the last."""
 
-LEAST_MARGIN_M, MOST_MARGIN_M = 0.15, 0.6
-"""but at least and at most this far."""
+STANDING_POINTS, STANDING_POINTS_A_PARTICLE = 50_000, 20
 
-BELOW_M, ABOVE_M = 0.1, 1.5
-"""What falls this far below everything, or flies this far above, has left the world."""
+ABOVE_M = 0.2
+"""They are sampled this far above it;"""
+
+BELOW_M, LEFT_ABOVE_M = 0.1, 1.5
+"""what falls this far below everything, or flies this far above, has left the world."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reach:
-    """The part of the world that liquid is followed in: a box from ``low_m`` (3,) to ``high_m`` (3,)."""
+    """Part of the world: a box from ``low_m`` (3,) to ``high_m`` (3,)."""
 
     low_m: Floats
     high_m: Floats
@@ -84,9 +91,8 @@ class _Run:
         # The engine has the particles liquid by liquid.
         self.order = np.argsort(start.fluid, kind="stable")
         self.rank = np.argsort(self.order)
-        self.reach = reach(spec, start, radius)
         self.driven = [i for i, body in enumerate(spec.bodies) if body.motion == "driven"]
-        walls, self.extents = _walls(spec, self.reach, radius)
+        walls, self.extents, self.reach = _walls(spec, start, radius)
         self.points = sum(len(wall.points_m) for wall in walls)
         self.engine = Engine(
             folder,
@@ -202,8 +208,8 @@ def held(spec: SceneSpec) -> bool:
     return len(shapes) == len(fills) and all(tight)
 
 
-def reach(spec: SceneSpec, start: LiquidStart, radius_m: float) -> Reach:
-    """Where liquid is followed: around all that holds, moves or is liquid, and down to what lies below it."""
+def reach(spec: SceneSpec, start: LiquidStart, margin_m: float, above_m: float) -> Reach:
+    """Around all that holds liquid, moves or is liquid, and down to what lies below it."""
     low, high = start.position_m.min(0), start.position_m.max(0)
     for body in spec.bodies:
         if isinstance(body.shape, Vessel | Tank) or body.motion == "driven":
@@ -211,36 +217,25 @@ def reach(spec: SceneSpec, start: LiquidStart, radius_m: float) -> Reach:
             low, high = np.minimum(low, a), np.maximum(high, b)
     gravity = np.asarray(spec.gravity_m_s2)
     axis = int(np.argmax(np.abs(gravity)))
-    size = np.delete(high - low, axis)
-    # (a + 2 m)(b + 2 m) of floor takes as many points as are to be had.
-    area = (FLOOR_POINTS + FLOOR_POINTS_A_PARTICLE * len(start)) * (1.4 * radius_m) ** 2 * 0.866
-    total, product = float(size.sum()), float(size.prod())
-    margin = (-total + np.sqrt(max(total**2 - 4.0 * (product - area), 0.0))) / 4.0
-    margins = np.full(3, float(np.clip(margin, LEAST_MARGIN_M, MOST_MARGIN_M)))
-    down = 1.0 if gravity[axis] > 0 else -1.0
-    ends = [low, high]
+    rises = gravity[axis] <= 0
+    middle = 0.5 * (low + high)
+    bottom = [low[axis] if rises else high[axis]]
     for body, pose in zip(spec.bodies, driven_poses(spec, 0.0), strict=True):
         if body.shape.kind == "plane":
             up = rotate_wxyz(pose[3:], np.array([0.0, 0.0, 1.0]))
-            if -up[axis] * down < 0.7:
-                continue
-            middle = 0.5 * (low + high)
-            ground = middle[axis] - float((middle - pose[:3]) @ up) / up[axis]
-            ends = [np.minimum(ends[0], _with(low, axis, ground)), np.maximum(ends[1], _with(high, axis, ground))]
+            if (up[axis] if rises else -up[axis]) > 0.7:
+                bottom.append(middle[axis] - float((middle - pose[:3]) @ up) / up[axis])
         elif body.motion == "static":
             a, b = _bounds(body, spec)
-            apart = np.delete((a > high + margins) | (b < low - margins), axis)
+            apart = np.delete((a > high + margin_m) | (b < low - margin_m), axis)
             if not apart.any():
-                ends[0][axis], ends[1][axis] = min(ends[0][axis], a[axis]), max(ends[1][axis], b[axis])
-    below, above = margins.copy(), margins.copy()
-    below[axis], above[axis] = (BELOW_M, ABOVE_M) if down < 0 else (ABOVE_M, BELOW_M)
-    return Reach(low_m=ends[0] - below, high_m=ends[1] + above)
-
-
-def _with(point: Floats, axis: int, value: float) -> Floats:
-    out = point.copy()
-    out[axis] = value
-    return out
+                bottom.append(a[axis] if rises else b[axis])
+    low, high = low - margin_m, high + margin_m
+    if rises:
+        low[axis], high[axis] = min(bottom) - BELOW_M, high[axis] - margin_m + above_m
+    else:
+        low[axis], high[axis] = low[axis] + margin_m - above_m, max(bottom) + BELOW_M
+    return Reach(low_m=low, high_m=high)
 
 
 def _bounds(body: Body, spec: SceneSpec) -> tuple[Floats, Floats]:
@@ -256,31 +251,36 @@ def _bounds(body: Body, spec: SceneSpec) -> tuple[Floats, Floats]:
     return low, high
 
 
-def _walls(spec: SceneSpec, reach: Reach, radius: float) -> tuple[list[Wall], list[float]]:
-    """The walls, all that stand as one, and how far each that moves reaches from its origin."""
-    standing, moving, extents = [], [], []
-    corners = np.array(
-        [
-            [x, y, z]
-            for x, y, z in np.stack(np.meshgrid(*zip(reach.low_m, reach.high_m, strict=True)), -1).reshape(-1, 3)
-        ]
-    )
+def _standing(spec: SceneSpec, near: Reach, radius: float) -> Floats:
+    """(M, 3) points, in the world, of all bodies that do not move, as far as they are near."""
+    points = [np.zeros((0, 3))]
     for body, pose in zip(spec.bodies, driven_poses(spec, 0.0), strict=True):
         if body.shape.kind == "plane":
-            standing.append(plane_samples(pose, reach.low_m, reach.high_m, radius))
-        elif body.motion == "driven":
-            points = body_samples(body.shape, radius)
-            moving.append(Wall(points_m=points, pose=pose, moves=True))
-            extents.append(float(np.linalg.norm(points, axis=1).max()))
-        else:
-            local = rotate_wxyz(conjugate_wxyz(pose[3:]), corners - pose[:3])
-            points = rotate_wxyz(pose[3:], body_samples(body.shape, radius, (local.min(0), local.max(0)))) + pose[:3]
-            standing.append(points[reach.holds(points)])
-    walls = []
-    if sum(len(points) for points in standing):
+            points.append(plane_samples(pose, near.low_m, near.high_m, radius))
+        elif body.motion != "driven":
+            within = corner_box(pose[:3], pose[3:], near.low_m, near.high_m)
+            own = rotate_wxyz(pose[3:], body_samples(body.shape, radius, within)) + pose[:3]
+            points.append(own[near.holds(own)])
+    return np.concatenate(points)
+
+
+def _walls(spec: SceneSpec, start: LiquidStart, radius: float) -> tuple[list[Wall], list[float], Reach]:
+    """The walls, all that stand as one; how far each that moves reaches from its origin; where liquid is followed."""
+    most = STANDING_POINTS + STANDING_POINTS_A_PARTICLE * len(start)
+    for margin in MARGINS_M:
+        standing = _standing(spec, reach(spec, start, margin, ABOVE_M), radius)
+        if len(standing) <= most:
+            break
+    walls, extents = [], []
+    if len(standing):
         here = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
-        walls.append(Wall(points_m=np.concatenate(standing), pose=here, moves=False))
-    return walls + moving, extents
+        walls.append(Wall(points_m=standing, pose=here, moves=False))
+    for body, pose in zip(spec.bodies, driven_poses(spec, 0.0), strict=True):
+        if body.motion == "driven":
+            points = body_samples(body.shape, radius)
+            walls.append(Wall(points_m=points, pose=pose, moves=True))
+            extents.append(float(np.linalg.norm(points, axis=1).max()))
+    return walls, extents, reach(spec, start, margin, LEFT_ABOVE_M)
 
 
 def _parts(spec: SceneSpec, start: LiquidStart, radius: float) -> list[Part]:
@@ -294,7 +294,7 @@ def _parts(spec: SceneSpec, start: LiquidStart, radius: float) -> list[Part]:
                 density_kg_m3=liquid.density_kg_m3,
                 viscosity_m2_s=max(viscosity, LEAST_VISCOSITY_M_S * radius),
                 wall_viscosity_m2_s=max(viscosity, LEAST_WALL_VISCOSITY_M_S * radius),
-                surface_tension=0.0,
+                surface_tension=liquid.surface_tension_n_m / (COHESION * (liquid.density_kg_m3 * 4.0 * radius) ** 2),
             )
         )
     return parts

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from physreel.geometry.distances import distance_gradients, polygon_distances, signed_distances
 from physreel.geometry.extents import support_distances
-from physreel.geometry.rotations import rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.geometry.vessels import vessel_outline
 from physreel.simulators.preparation import half_thickness_m
 from physreel.spec import Box, Compound, Shape, Tank, Vessel
@@ -40,7 +40,7 @@ def body_samples(shape: Shape, radius_m: float, within: tuple[Floats, Floats] | 
     Args:
         shape: the body's.
         radius_m: of the liquid's particles.
-        within: of large boxes only what lies between these corners (3,) is sampled; None: all.
+        within: of boxes, also in compounds, only what lies between these corners (3,) is sampled; None: all.
 
     Raises:
         ValueError: planes have no end, and meshes no distance in closed form.
@@ -57,7 +57,8 @@ def body_samples(shape: Shape, radius_m: float, within: tuple[Floats, Floats] | 
         case Compound(pieces=pieces):
             parts = []
             for piece in pieces:
-                own = rotate_wxyz(piece.orientation_wxyz, body_samples(piece.shape, radius_m))
+                near = None if within is None else corner_box(piece.position_m, piece.orientation_wxyz, *within)
+                own = rotate_wxyz(piece.orientation_wxyz, body_samples(piece.shape, radius_m, near))
                 parts.append(own + np.asarray(piece.position_m))
             points = np.concatenate(parts)
             # What lies deep inside another piece meets no liquid.
@@ -77,6 +78,14 @@ def plane_samples(pose: ArrayLike, low: ArrayLike, high: ArrayLike, radius_m: fl
     uv = a + hexagons(b[0] - a[0], b[1] - a[1], apart)
     points = at[:3] + uv @ axes[:2] - BEHIND * radius_m * axes[2]
     return np.asarray(points[((points > low - 4 * radius_m) & (points < high + 4 * radius_m)).all(axis=1)])
+
+
+def corner_box(position_m: ArrayLike, wxyz: ArrayLike, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """The corners, in a frame at a pose, of the box around the box from low to high (3,)."""
+    x, y, z = (np.array([low[k], high[k]]) for k in range(3))
+    corners = np.stack(np.meshgrid(x, y, z, indexing="ij"), -1).reshape(-1, 3)
+    local = rotate_wxyz(conjugate_wxyz(wxyz), corners - np.asarray(position_m, np.float64))
+    return local.min(0), local.max(0)
 
 
 def hexagons(width_m: float, height_m: float, apart_m: float) -> Floats:
