@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from liquid_worlds import moving, track
 
-from physreel.geometry.vessels import capacity_m3, level_for_volume_m
+from physreel.geometry.vessels import Hollow, capacity_m3
 from physreel.spec import Body, Fluid, Microphone, Plane, RegionFill, SceneSpec, Shape, Sphere, Tank, Vessel, VesselFill
 from physreel.values import LiquidImpacts, Signal, Trajectory
 
@@ -74,11 +74,13 @@ def impacts(
     )
 
 
-def happened(spec: SceneSpec, rows: LiquidImpacts, signals: dict[str, Signal] | None = None) -> Trajectory:
+def happened(
+    spec: SceneSpec, rows: LiquidImpacts, signals: dict[str, Signal] | None = None, spacing_m: float = SPACING_M
+) -> Trajectory:
     """A trajectory in which these rows are all that the liquid does, and bodies stand still."""
     count = max(len(rows), 1)
     positions = np.zeros((spec.frame_count + 1, count, 3), np.float32)
-    return moving(spec, track(positions, SPACING_M, impacts=rows), signals)
+    return moving(spec, track(positions, spacing_m, impacts=rows), signals)
 
 
 def stream(
@@ -111,6 +113,12 @@ def stream(
     return np.maximum(time, start_s)[order], np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
 
 
+def levels(shape: Hollow, volume_m3: np.ndarray) -> np.ndarray:
+    """(N,) heights above the inside floor at which an upright vessel holds volumes (N,)."""
+    heights = np.linspace(0.0, shape.rim_z_m - shape.floor_z_m, 500)
+    return np.interp(volume_m3, [capacity_m3(shape, float(h)) for h in heights], heights)
+
+
 def filling(
     spec: SceneSpec, *, flow_m3_s: float = 1e-4, start_s: float = 0.2, begin_level_m: float = 0.01, **options: Any
 ) -> Trajectory:
@@ -124,7 +132,7 @@ def filling(
     grid = np.arange(round(spec.duration_s * RATE_HZ) + 1) / RATE_HZ
     begin = capacity_m3(hollow, begin_level_m)
     volume = begin + flow_m3_s * np.clip(grid - start_s, 0.0, stop_s - start_s)
-    level = np.array([level_for_volume_m(hollow, v) for v in volume])
+    level = levels(hollow, volume)
     point = np.column_stack([across, hollow.floor_z_m + np.interp(time, grid, level)])
     signals = {
         "level:thing": Signal(values=level, rate_hz=RATE_HZ, unit="m"),
@@ -142,7 +150,7 @@ def emptying(
     grid = np.arange(round(spec.duration_s * RATE_HZ) + 1) / RATE_HZ
     on = (grid >= start_s) & (grid < stop_s)
     volume = 0.6 * capacity_m3(shape) - np.cumsum(on * outflow_m3_s) / RATE_HZ
-    level = np.array([level_for_volume_m(shape, v) for v in volume])
+    level = levels(shape, volume)
     signals = {
         "level:thing": Signal(values=level, rate_hz=RATE_HZ, unit="m"),
         "volume:thing": Signal(values=volume, rate_hz=RATE_HZ, unit="m3"),

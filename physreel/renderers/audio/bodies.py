@@ -26,8 +26,8 @@ LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
 ROUGH_MARGIN, GLUED_MARGIN = 1.2, 2.0
 """A shape whose lowest frequency, roughly known, is so much above what is heard is not looked at closer (compounds are
 known less well)."""
-SUPPORT_LOSS = 0.02
-"""Loss factor that a static body has from what it is fixed to."""
+SUPPORT_LOSS, FOOT_LOSS = 0.02, 0.003
+"""Loss factor that a static body has from what it is fixed to; a vessel stands on its foot, which hardly moves."""
 CONTACT_LOSS, CONTACT_LOSS_SHARE = 0.005, 0.3
 """A body that touches another loses this much more, plus this share of the other's own loss factor."""
 
@@ -177,7 +177,8 @@ class SoundingBody:
         impedance = air.density_kg_m3 * air.speed_of_sound_m_s
         square = modes.normal_square[:used] / modal_mass
         radiation = impedance * surface * efficiency * square / np.maximum(undamped, 1e-9)
-        loss = material.loss_factor + radiation + (0.0 if self.dynamic else SUPPORT_LOSS)
+        support = FOOT_LOSS if isinstance(shape, Vessel) else SUPPORT_LOSS
+        loss = material.loss_factor + radiation + (0.0 if self.dynamic else support)
         # One factor 1/√m is the push on the mode, the other its motion at the surface.
         loudness = impedance * np.sqrt(efficiency * square * surface / (4 * np.pi) / modal_mass)
         starts = np.flatnonzero(np.r_[True, np.diff(undamped) > 1e-5 * undamped[:-1]]) if used else np.zeros(0, int)

@@ -5,6 +5,7 @@ Sources:
   Hinze       J. O. Hinze, AIChE J. 1, 289 (1955), and G. B. Deane, M. D. Stokes, Nature 418, 839 (2002): sizes
   Oguz        H. N. Oguz, A. Prosperetti, J. Fluid Mech. 219, 143 (1990): drops that leave a bubble for sure
   Pumphrey    H. C. Pumphrey, P. A. Elmore, J. Fluid Mech. 220, 539 (1990): all others
+  Deng        Q. Deng, A. V. Anilkumar, T. G. Wang, J. Fluid Mech. 578, 119 (2007): drops of thick liquid leave none
   Medwin      H. Medwin, M. M. Beaky, J. Acoust. Soc. Am. 86, 1124 (1989): amplitudes of new bubbles
   Doel        K. van den Doel, ACM Trans. Appl. Percept. 2, 534 (2005): bubbles that rise while they ring
   Hahn        T. R. Hahn, T. K. Berger, M. J. Buckingham, Proc. R. Soc. A 459, 1751 (2003): the plume of bubbles under
@@ -59,6 +60,9 @@ LARGEST_DROP_M3 = 1.3e-7
 
 DROP_SHARE = (0.14, 0.3)
 """Radius of a drop's bubble against the drop's diameter."""
+
+MOST_CAPILLARY = 0.6
+"""Drops whose capillary number μ v / σ is greater leave no bubble (Deng)."""
 
 IRREGULAR_CHANCE = 0.6
 """Of drops faster than those that always do, so many leave a bubble (Pumphrey)."""
@@ -124,11 +128,13 @@ class _Maker:
         speed, volume = arrivals.speed_m_s[rows], arrivals.drop_m3[rows]
         pieces = np.maximum(volume / LARGEST_DROP_M3, 1.0)
         diameter = np.cbrt(6.0 * volume / (np.pi * pieces))
-        weber = liquid.density_kg_m3 * speed**2 * diameter / max(liquid.surface_tension_n_m, 1e-4)
+        tension = max(liquid.surface_tension_n_m, 1e-4)
+        weber = liquid.density_kg_m3 * speed**2 * diameter / tension
         froude = speed**2 / (self.gravity * diameter)
         # Between the two all drops leave a bubble (Oguz), above some, below none.
         chance = np.where(weber < 48.3 * froude**0.247, 1.0, IRREGULAR_CHANCE)
-        chance = np.where(weber > 41.3 * froude**0.179, chance, 0.0) * roughness(speed, diameter, liquid)
+        chance = np.where(weber > 41.3 * froude**0.179, chance, 0.0)
+        chance = np.where(liquid.viscosity_pa_s * speed < MOST_CAPILLARY * tension, chance, 0.0)
         film = arrivals.shallow[rows]
         chance = chance * np.where(film, FILM_SHARE * arrivals.wet[rows], 1.0)
         # Of a drop's particles one speaks for it; what is larger than drops can be falls as several.

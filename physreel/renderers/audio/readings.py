@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.geometry.vessels import level_for_volume_m
+from physreel.geometry.vessels import capacity_m3
 from physreel.spec import Material, SceneSpec, Tank, Vessel
 from physreel.values import Trajectory
 
@@ -45,7 +45,9 @@ class Readings:
             assert isinstance(shape, (Vessel, Tank))
             level = self.at("level", body, grid)
             if not self.has("level", body=body):
-                level = np.array([level_for_volume_m(shape, v) for v in self.at("volume", body, grid).tolist()])
+                levels = np.linspace(0.0, shape.rim_z_m - shape.floor_z_m, 120)
+                held = [capacity_m3(shape, float(height)) for height in levels]
+                level = np.interp(self.at("volume", body, grid), held, levels)
             bell = np.exp(-0.5 * (np.arange(-12, 13) * step / CALM_S) ** 2)
             self._calm[body] = np.convolve(np.pad(level, 12, mode="edge"), bell / bell.sum(), mode="valid")
         return np.interp(times_s, np.arange(len(self._calm[body])) * step, self._calm[body])
