@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +16,7 @@ from physreel.renderers.audio.contact import ContactSoundRenderer
 from physreel.renderers.audio.entrainment import find_bubbles
 from physreel.renderers.audio.mix import PASCAL_PER_UNIT
 from physreel.renderers.audio.poses import Poses
-from physreel.spec import LIQUIDS, Plane, Vessel
+from physreel.spec import LIQUIDS, Body, Plane, Sphere, Vessel
 from physreel.testing.report import untouched_global_rng
 from physreel.values import SAMPLE_RATE_HZ, LiquidImpacts, Signal
 
@@ -405,3 +406,32 @@ def test_a_floor_alone_bears_puddles():
     far = np.column_stack([across[:, 0] + 1.0, across[:, 1], np.full(len(time), 0.003)])
     signal = pascals(spec, happened(spec, impacts(time, point_m=far)))[:, 0]
     assert onset_s(signal) == pytest.approx(0.2 + np.hypot(1.0, 0.5) / 343.0, abs=2e-3)
+
+
+@pytest.mark.parametrize(("speed", "liquid", "plops"), [(2.0, "water", 1), (0.2, "water", 0), (2.0, "honey", 0)])
+def test_a_stone_that_falls_into_water_plops(speed, liquid, plops):
+    stone = Body(name="stone", shape=Sphere(radius_m=0.02), material="marble", position_m=(0.05, 0.0, 0.6))
+    base = wet_world(POOL, liquid=liquid, duration_s=1.5, microphones=MIC)
+    spec = base.model_copy(update={"bodies": (*base.bodies, stone)})
+    still = happened(spec, LiquidImpacts.empty(), pool_level(spec))
+    time = np.arange(spec.frame_count + 1) / spec.fps
+    # It sinks at one speed, so that frames and velocities say the same.
+    pose = np.concatenate([still.body_pose, still.body_pose_end[None]])
+    velocity = np.zeros((len(time), 3, 6))
+    pose[:, 2, 2] = 0.6 - speed * time
+    velocity[:, 2, 2] = -speed
+    moved = replace(
+        still, body_pose=pose[:-1], body_pose_end=pose[-1], body_velocity=velocity[:-1], body_velocity_end=velocity[-1]
+    )
+    audio = RENDERER.render(spec, moved)
+    assert [event.kind for event in audio.events] == ["plop"] * plops
+    if plops:
+        (plop,) = audio.events
+        assert plop.bodies == ("stone", "drink")
+        touch = (0.6 - 0.02 - 0.21) / speed
+        assert plop.time_s == pytest.approx(touch + 2 * np.sqrt(0.02 / 9.81), abs=0.01)
+        assert 200 < plop.dominant_hz < 900
+        first = round((plop.heard_s - 0.001) * SAMPLE_RATE_HZ)
+        assert np.abs(audio.samples[:first]).max() == 0.0
+    else:
+        assert np.abs(audio.samples).max() < 1e-5

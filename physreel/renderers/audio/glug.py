@@ -17,7 +17,7 @@ from physreel.geometry.vessels import capacity_m3, inner_radius_m
 from physreel.renderers.audio.bubbles import GAMMA, Bubbles, closing, gathered, ringing
 from physreel.renderers.audio.dice import Dice
 from physreel.renderers.audio.readings import Readings
-from physreel.spec import SceneSpec, Vessel, VesselFill
+from physreel.spec import SceneSpec, Vessel
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def find_glugs(spec: SceneSpec, readings: Readings, vessel: int) -> Glugs | None
         return None
     if not readings.has("mouth", "outflow", "volume", body=vessel):
         return None
-    shape, fluid = body.shape, _fluid_in(spec, body.name)
+    shape, fluid = body.shape, readings.fluid_in(vessel)
     neck = _neck_radius_m(shape)
     grid = np.arange(0.0, spec.duration_s, 1.0 / _RATE_HZ)
     outflow = readings.at("outflow", vessel, grid)
@@ -132,14 +132,6 @@ def _rings(
         sweep_per_s=np.zeros(count),
     )
     return gathered([large, small, breath])
-
-
-def _fluid_in(spec: SceneSpec, name: str) -> int:
-    """The fluid that a vessel is filled with at the start; the first of all if none says so."""
-    for k, fluid in enumerate(spec.fluids):
-        if any(isinstance(fill, VesselFill) and fill.vessel == name for fill in fluid.fills):
-            return k
-    return 0
 
 
 def _neck_radius_m(shape: Vessel) -> float:

@@ -13,9 +13,10 @@ from physreel.renderers.audio.arrivals import OUTSIDE, find_arrivals
 from physreel.renderers.audio.bodies import SoundingBody
 from physreel.renderers.audio.entrainment import find_bubbles
 from physreel.renderers.audio.glug import find_glugs
-from physreel.renderers.audio.liquid_events import GLUGS, Heard, liquid_events
+from physreel.renderers.audio.liquid_events import GLUGS, PLUNGES, Heard, liquid_events
 from physreel.renderers.audio.mix import HOP, NEAREST_M, SILENCE_PA, Ear, carry, patches
 from physreel.renderers.audio.patter import find_struck
+from physreel.renderers.audio.plunge import Plunge, find_plunges
 from physreel.renderers.audio.poses import Poses
 from physreel.renderers.audio.readings import Readings
 from physreel.spec import SceneSpec, Tank, Vessel
@@ -87,13 +88,12 @@ class LiquidSound:
         for index, body in enumerate(spec.bodies):
             if isinstance(body.shape, Vessel):
                 self._glugs(index)
+        for number, plunge in enumerate(find_plunges(spec, self.readings, poses)):
+            self._plunge(number, plunge)
 
     def burden(self, sounding: SoundingBody, time_s: float) -> float:
         """Mass that moves with a body's wall against its own: more than 1 for a vessel with liquid in it."""
-        if not self.spec.fluids:
-            return 1.0
-        density = self.spec.liquid(self.spec.fluids[0].liquid).density_kg_m3
-        return float(self.readings.burden(sounding.index, sounding.material, density, np.array([time_s]))[0])
+        return float(self.readings.burden(sounding.index, sounding.material, np.array([time_s]))[0])
 
     def stems(self) -> dict[str, Floats]:
         """(C, S) pascals by name: a body's is what strikes it, a fluid's its bubbles and glugs."""
@@ -152,7 +152,17 @@ class LiquidSound:
         self._voices.append(_Voice(self.spec.fluids[glugs.fluid].name, cause, pascals, path))
         for time in glugs.time_s.tolist():
             place = path[min(round(time * SAMPLE_RATE_HZ / HOP), len(path) - 1)]
-            self.heard.append(Heard(time_s=time, cause=cause, body=vessel, point=place))
+            self.heard.append(Heard(kind="glug", time_s=time, cause=cause, body=vessel, point=place))
+
+    def _plunge(self, number: int, plunge: Plunge) -> None:
+        scale = self.spec.air.density_kg_m3 / (4.0 * np.pi)
+        pascals = plunge.ring.sound(self.samples, self._silence_m3_s2()) * scale
+        path = self._mouth(plunge.vessel)
+        cause = (plunge.fluid, PLUNGES + number)
+        self._voices.append(_Voice(self.spec.fluids[plunge.fluid].name, cause, pascals, path))
+        for time in plunge.ring.time_s.tolist():
+            at = path[min(round(time * SAMPLE_RATE_HZ / HOP), len(path) - 1)]
+            self.heard.append(Heard(kind="plop", time_s=time, cause=cause, body=plunge.body, point=at))
 
     def _silence_m3_s2(self) -> float:
         return SILENCE_PA * 0.02 * 4.0 * np.pi / self.spec.air.density_kg_m3

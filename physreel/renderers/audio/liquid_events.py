@@ -1,4 +1,4 @@
-"""What was heard of liquids, in a few words: drips, splashes, pours and glugs."""
+"""What was heard of liquids, in a few words: drips, splashes, pours, glugs and plops."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ _SPECTRUM = 4096
 _LOWEST_HZ = 40.0
 
 
-GLUGS = 1 << 20
-"""The place of a vessel's glugs is so much more than its index."""
+GLUGS, PLUNGES = 1 << 20, 1 << 21
+"""The place of a vessel's glugs is so much more than its index, that of the n-th plunge so much more than n."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Heard:
-    """A glug: when it left its source, fluid and place, the vessel, and where in the world."""
+    """A glug or a plop: when it left its source, fluid and place, the vessel or the body, and where in the world."""
 
+    kind: str
     time_s: float
     cause: tuple[int, int]
     body: int
@@ -63,29 +64,29 @@ class _Run:
 
 
 def liquid_events(
-    spec: SceneSpec, arrivals: Arrivals, glugs: list[Heard], own: dict[tuple[int, int], Floats], ear: Ear
+    spec: SceneSpec, arrivals: Arrivals, singles: list[Heard], own: dict[tuple[int, int], Floats], ear: Ear
 ) -> tuple[SoundEvent, ...]:
     """Events in order of time.
 
-    ``bodies`` of an event are the vessel it is in, or the solid that is struck, if any, and then the fluid. Peak and
-    pitch are those of its own sound, come straight.
+    ``bodies`` of an event are the vessel it is in, or the solid that is struck or falls in, if any, then the fluid.
+    Peak and pitch are those of its own sound, come straight.
 
     Args:
         spec: the world.
         arrivals: of its liquids.
-        glugs: bubbles that came in at mouths.
+        singles: glugs and plops.
         own: by fluid and place, (S,) pascals at the first microphone by time of departure.
         ear: the first microphone.
     """
-    runs = [*_runs(spec, arrivals), *(_glug(heard) for heard in glugs)]
+    runs = [*_runs(spec, arrivals), *(_single(heard) for heard in singles)]
     found = [event for run in runs if run.cause in own for event in _event(spec, run, own[run.cause], ear)]
     found = sorted(found, key=lambda event: (-event.peak_pa, event.time_s, event.kind, event.bodies))[:MOST_EVENTS]
     return tuple(sorted(found, key=lambda event: (event.time_s, event.kind, event.bodies)))
 
 
-def _glug(heard: Heard) -> _Run:
+def _single(heard: Heard) -> _Run:
     time = heard.time_s
-    return _Run(kind="glug", start_s=time, stop_s=time, point=heard.point, cause=heard.cause, body=heard.body)
+    return _Run(kind=heard.kind, start_s=time, stop_s=time, point=heard.point, cause=heard.cause, body=heard.body)
 
 
 def _runs(spec: SceneSpec, arrivals: Arrivals) -> list[_Run]:

@@ -68,13 +68,13 @@ def find_struck(
         at = (arrivals.fluid == fluid) & (arrivals.place == place) & (arrivals.body >= 0)
         for index in np.unique(arrivals.body[at]).tolist():
             rows = np.flatnonzero(at & (arrivals.body == index))
-            sounding, liquid = bodies[index], spec.liquid(spec.fluids[fluid].liquid)
+            sounding = bodies[index]
             impulse, fade = _presses(spec, arrivals, rows, fluid, index)
             position, quat = poses.at(index, arrivals.time_s[rows])
             back = conjugate_wxyz(quat)
             local = rotate_wxyz(back, arrivals.point_m[rows] - position)
             way = rotate_wxyz(back, -arrivals.normal[rows])
-            load = readings.burden(index, sounding.material, liquid.density_kg_m3, arrivals.time_s[rows])
+            load = readings.burden(index, sounding.material, arrivals.time_s[rows])
             part = patches(arrivals.point_m[rows]) if sounding.is_slab else sounding.pieces_at(local)
             for piece, burden in sorted({(int(p), float(b)) for p, b in zip(part, load, strict=True)}):
                 mine = np.flatnonzero((part == piece) & (load == burden))

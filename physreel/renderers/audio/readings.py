@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.vessels import capacity_m3
-from physreel.spec import Material, SceneSpec, Tank, Vessel
+from physreel.spec import Material, SceneSpec, Tank, Vessel, VesselFill
 from physreel.values import Trajectory
 
 Floats = NDArray[np.float64]
@@ -52,15 +52,24 @@ class Readings:
             self._calm[body] = np.convolve(np.pad(level, 12, mode="edge"), bell / bell.sum(), mode="valid")
         return np.interp(times_s, np.arange(len(self._calm[body])) * step, self._calm[body])
 
-    def burden(self, body: int, material: Material, density_kg_m3: float, times_s: Floats) -> Floats:
+    def fluid_in(self, vessel: int) -> int:
+        """The fluid that a vessel is filled with at the start; the first of all if none says so."""
+        name = self._spec.bodies[vessel].name
+        for k, fluid in enumerate(self._spec.fluids):
+            if any(isinstance(fill, VesselFill) and fill.vessel == name for fill in fluid.fills):
+                return k
+        return 0
+
+    def burden(self, body: int, material: Material, times_s: Floats) -> Floats:
         """(N,) mass that moves with a vessel's wall against the wall's own, in LOAD_STEPS steps; 1 for all else.
 
         Of the lowest, oval mode of a cylinder fixed at its foot: 1 + rho_l R / (4 rho h) · (level / height)⁴ (A. P.
         French, Am. J. Phys. 51, 688 (1983)). Higher modes move less liquid than that.
         """
         shape = self._spec.bodies[body].shape
-        if not isinstance(shape, Vessel) or not self.has("level", body=body):
+        if not self._spec.fluids or not isinstance(shape, Vessel) or not self.has("level", body=body):
             return np.ones(len(times_s))
+        density_kg_m3 = self._spec.liquid(self._spec.fluids[self.fluid_in(body)].liquid).density_kg_m3
         deep = shape.rim_z_m - shape.floor_z_m
         share = np.clip(self.calm_level(body, times_s) / deep, 0.0, 1.0)
         share = np.rint(share * LOAD_STEPS) / LOAD_STEPS
