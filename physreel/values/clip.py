@@ -23,8 +23,8 @@ class View:
     """One camera's film; passes that were not asked for are None. T frames of H × W pixels.
 
     Depth, segmentation, normals and flow are of the first surface that the straight ray through a pixel's centre meets.
-    Vessels and tanks of clear glass (transmission 0.5 or more) are looked through where liquid is the next thing that is
-    not such a vessel: there they are of the liquid.
+    Vessels and tanks of clear glass (transmission 0.5 or more) are looked through where liquid is the next thing that
+    is not such a vessel: there they are of the liquid.
 
     Attributes:
         camera: name of the camera.
