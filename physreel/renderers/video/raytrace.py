@@ -8,7 +8,7 @@ glass), ``trace_finish`` (edges, tone, passes); ``trace_meshes`` for triangles, 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ from physreel.renderers.video.base import VideoRenderer
 from physreel.spec import Camera, SceneSpec
 from physreel.values import PASSES, Trajectory, View
 from physreel.values.clip import PassName
+
+if TYPE_CHECKING:
+    from physreel.renderers.video.liquid_film import LiquidFilm
+    from physreel.renderers.video.liquid_surface import SurfaceMaker
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +43,7 @@ class RaytraceRenderer(VideoRenderer):
             raise UnsupportedError(f"edge_samples is {edge_samples}; it must be from 1 to 64")
         self.edge_samples = edge_samples
         self._tables: _Tables | None = None
+        self._surfaces: SurfaceMaker | None = None
 
     def render(
         self, spec: SceneSpec, trajectory: Trajectory, camera: Camera, passes: Collection[PassName] = PASSES
@@ -49,7 +54,19 @@ class RaytraceRenderer(VideoRenderer):
             raise UnsupportedError(f"unknown pass {', '.join(map(repr, unknown))}; raytrace makes {', '.join(PASSES)}")
         if self._tables is None:
             self._tables = _Tables(self.edge_samples)
-        return _Film(spec, trajectory, camera, frozenset(passes), self._tables).run()
+        return _Film(
+            spec, trajectory, camera, frozenset(passes), self._tables, self._surfaces_of(spec, trajectory)
+        ).run()
+
+    def _surfaces_of(self, spec: SceneSpec, trajectory: Trajectory) -> SurfaceMaker | None:
+        # Cameras of one world share the surfaces of its liquids.
+        if trajectory.liquid is None:
+            return None
+        if self._surfaces is None or self._surfaces.trajectory is not trajectory:
+            from physreel.renderers.video.liquid_surface import SurfaceMaker
+
+            self._surfaces = SurfaceMaker(spec, trajectory, keep=len(spec.cameras) > 1)
+        return self._surfaces
 
 
 class _Tables:
@@ -87,13 +104,15 @@ class _Film:
         camera: Camera,
         passes: frozenset[PassName],
         tables: _Tables,
+        surfaces: SurfaceMaker | None,
     ) -> None:
         from physreel.renderers.video.trace_packing import pack_scene, place
         from physreel.renderers.video.trace_shading import SCRATCH_SIZE
 
         self.camera, self.wanted, self.tables = camera, passes, tables
-        self.frames = trajectory.frame_count
+        self.frames, self.frame_s = trajectory.frame_count, 1.0 / spec.fps
         self.scene = pack_scene(spec)
+        self.surfaces = surfaces
         self.poses = _hold(np.concatenate([trajectory.body_pose, trajectory.body_pose_end[None]]))
         self.prims, self.bodies = place(self.scene, self.poses)
         self.intrinsics = camera.intrinsics()
@@ -114,13 +133,27 @@ class _Film:
         self.shading = "rgb" in passes
         kept = size if self.shading else 1
         self.visible = np.ones((lights, kept), np.float32)
-        self.tint = np.ones((lights, 3, kept if self.scene.has_glass else 1), np.float32)
+        within = surfaces is not None or bool(self.scene.clear.any())
+        self.tint = np.ones((lights, 3, kept if self.scene.has_glass or within else 1), np.float32)
+        self.traced = np.zeros(size if within else 1, np.uint8)
+        self.moving = np.zeros((3, size if surfaces is not None else 1), np.float32)
         self.openness, self.color = np.ones(kept, np.float32), np.zeros((3, kept), np.float32)
         self.flags = np.zeros((lights + 1, tiles), np.int64)
         self.found = np.empty(prims + 1, np.int64)
         self.requests, self.count = np.empty((2 * kept, 13)), np.zeros(1, np.int64)
         self.edges = np.zeros((height, width) if self.shading else (0, 0), np.uint8)
-        self.owners = np.concatenate([self.scene.kinds[:, 1], [body for body, _ in self.scene.meshes]]).astype(np.int64)
+        fluids = len(spec.bodies) + np.arange(len(spec.fluids))
+        meshes = [body for body, _ in self.scene.meshes]
+        self.owners = np.concatenate([self.scene.kinds[:, 1], meshes, fluids]).astype(np.int64)
+        self.first_liquid = prims + len(meshes)
+        self.liquids: LiquidFilm | None = None
+        if within:
+            from physreel.renderers.video.liquid_film import LiquidFilm
+
+            self.liquids = LiquidFilm(
+                spec, self.scene, first_number=self.first_liquid, shading=self.shading,
+                spacing_m=0.0 if trajectory.liquid is None else trajectory.liquid.spacing_m,
+            )  # fmt: skip
         self.meshes: Any = None
         if self.scene.meshes:
             from physreel.renderers.video.trace_meshes import MeshTracer
@@ -133,7 +166,7 @@ class _Film:
         return [k[0, 0], k[0, 2], k[1, 2], *view[:3, 3], *view[:3, :3].ravel()]
 
     def _carry(self, frame: int) -> Floats:
-        """(B, 12) where points of each body are one frame later, in that time's camera coordinates."""
+        """(B + 1, 12) where points of each body, and one at rest, are a frame later, in that time's camera frame."""
         now, later = wxyz_to_matrix(self.poses[frame, :, 3:]), wxyz_to_matrix(self.poses[frame + 1, :, 3:])
         turn = later @ np.swapaxes(now, -1, -2)
         shift = self.poses[frame + 1, :, :3] - np.einsum("bij,bj->bi", turn, self.poses[frame, :, :3])
@@ -141,7 +174,8 @@ class _Film:
         out = np.empty((len(turn), 3, 4))
         out[..., :3] = view[:3, :3].T @ turn
         out[..., 3] = (shift - view[:3, 3]) @ view[:3, :3]
-        return out.reshape(-1, 12)
+        rest = np.column_stack([view[:3, :3].T, -view[:3, 3] @ view[:3, :3]])
+        return np.concatenate([out, rest[None]]).reshape(-1, 12)
 
     def run(self) -> View:
         """Film every frame."""
@@ -171,12 +205,20 @@ class _Film:
 
         scene, prims, bodies, row = self.scene, self.prims[frame], self.bodies[frame], self.rows[frame]
         out = {name: value[frame] for name, value in made.items()}
-        if self.meshes is not None:
+        drawn = self.meshes is not None or self.surfaces is not None
+        if drawn:
             self.time.fill(1e30)
             self.surface.fill(-1)
             self.normals.fill(0.0)
+        if self.meshes is not None:
             self.meshes.place(bodies)
             self.meshes.primary(row, self.tiles_x, self.camera, self.time, self.surface, self.normals)
+        if self.surfaces is not None and self.liquids is not None:
+            self.liquids.start(self.surfaces.make(frame), row)
+            self.liquids.draw(
+                row, (self.camera.width, self.camera.height), self.tiles_x, self.time, self.surface, self.normals,
+                self.moving,
+            )  # fmt: skip
         self.boxes, self.boxes_before = self.boxes_before, self.boxes
         trace_primary.screen_boxes(prims, scene.kinds, row, self.boxes)
         todo = self._todo(frame)
@@ -186,20 +228,26 @@ class _Film:
         trace_primary.primary(
             self.scratch, prims, scene.kinds, scene.planes, bodies, scene.spans, scene.looks, scene.lights,
             self.tables.disc, row, self.boxes, self.tiles_x, todo, scene.ambient_reach_m, int(self.shading),
-            self.meshes is not None, self.time, self.surface, self.normals, self.visible, self.tint, self.openness,
-            self.flags, self.found, self.balls,
+            drawn, scene.clear, self.first_liquid, self.time, self.surface, self.normals, self.visible, self.tint,
+            self.openness, self.traced, self.flags, self.found, self.balls,
         )  # fmt: skip
         if self.wanted - {"rgb"}:
             trace_finish.passes(
                 self.owners, todo, self.tiles_x, (self.camera.width, self.camera.height), self.time, self.surface,
-                self.normals, row, self._carry(frame), out["depth"], out["segmentation"], out["normals"], out["flow"],
+                self.normals, self.moving, self.frame_s, row, self._carry(frame), out["depth"], out["segmentation"],
+                out["normals"], out["flow"],
             )  # fmt: skip
         if self.shading:
             self._shade(prims, bodies, row, out["rgb"], todo)
 
     def _todo(self, frame: int) -> NDArray[np.int64]:
         """Tiles that differ from the last frame; all of them under a moving camera and with meshes."""
-        if frame == 0 or self.meshes is not None or not np.array_equal(self.rows[frame], self.rows[frame - 1]):
+        if (
+            frame == 0
+            or self.meshes is not None
+            or self.surfaces is not None
+            or not np.array_equal(self.rows[frame], self.rows[frame - 1])
+        ):
             return self.all_tiles
         from physreel.renderers.video.trace_reuse import mark_changed
 
@@ -227,7 +275,7 @@ class _Film:
     def _shade(
         self, prims: Floats, bodies: Floats, row: Floats, rgb: NDArray[np.uint8], todo: NDArray[np.int64]
     ) -> None:
-        from physreel.renderers.video import trace_finish, trace_secondary, trace_shading
+        from physreel.renderers.video import trace_finish, trace_shading
 
         scene = self.scene
         if self.meshes is not None:
@@ -235,15 +283,53 @@ class _Film:
                 scene.lights, self.tables.disc, row, self.tiles_x, self.time, self.surface, self.normals,
                 self.visible, self.flags,
             )  # fmt: skip
+        if self.liquids is not None:
+            self.liquids.gather()
+            self.liquids.dim(
+                row, self.tiles_x, todo, self.time, self.surface, self.traced, self.balls, self.tint, self.flags
+            )
         self.count[0] = 0
         # Shadows are smoothed over tiles' borders, so neighbours of a new tile are lit anew.
         todo = self._grow(todo)
         trace_shading.shade(
             self.scratch, prims, scene.kinds, scene.planes, bodies, scene.spans, scene.looks, scene.lights, scene.sky,
             self.tables.lattice, row, self.tiles_x, self.tiles_y, todo, self.owners, self.time, self.surface,
-            self.normals, self.visible, self.tint, self.openness, self.flags, self.balls, self.color, self.requests,
-            self.count,
+            self.normals, self.visible, self.tint, self.openness, self.traced, self.flags, self.balls, self.color,
+            self.requests, self.count,
         )  # fmt: skip
+        smooth = np.empty(0, np.int64)
+        if self.liquids is None:
+            self._mirror(prims, bodies, row)
+        else:
+            smooth = self.liquids.follow(
+                prims, bodies, row, self.tables.lattice, self.owners, self.meshes, self.traced,
+                self.requests[: int(self.count[0])], todo, (self.camera.width, self.camera.height), self.tiles_x,
+                self.color,
+            )  # fmt: skip
+        todo = self._grow(todo)
+        trace_finish.find_edges(self.surface, todo, self.tiles_x, self.edges)
+        trace_finish.clear_edges(smooth, self.tiles_x, self.edges)
+        mesh_of, edge_time, edge_surface = np.empty((0, 0), np.int64), np.empty((0, 0)), np.empty((0, 0), np.int64)
+        if self.meshes is not None:
+            mesh_of, edge_time, edge_surface = self.meshes.edge_samples(
+                self.edges, self.tables.offsets, row, self.tiles_x, self.surface
+            )
+        if self.liquids is not None and self.surfaces is not None:
+            if self.meshes is None:
+                mesh_of, edge_time, edge_surface = self.liquids.edge_rows(
+                    self.edges, len(self.tables.offsets), self.tiles_x, self.surface
+                )
+            self.liquids.draw_samples(row, self.tables.offsets, mesh_of, edge_time, edge_surface)
+        trace_finish.finish(
+            self.scratch, prims, scene.kinds, scene.planes, scene.clear, self.first_liquid, row, todo, self.tiles_x,
+            self.surface, self.color, self.edges, self.tables.tone, self.tables.offsets, mesh_of, edge_time,
+            edge_surface, self.found, rgb,
+        )  # fmt: skip
+
+    def _mirror(self, prims: Floats, bodies: Floats, row: Floats) -> None:
+        from physreel.renderers.video import trace_secondary
+
+        scene = self.scene
         asked = int(self.count[0])
         mesh_time, mesh_surface, mesh_normal = np.empty(0), np.empty(0, np.int64), np.empty((0, 3))
         if self.meshes is not None:
@@ -254,17 +340,6 @@ class _Film:
             prims, scene.kinds, scene.planes, bodies, scene.spans, scene.looks, scene.lights, scene.sky,
             self.tables.lattice, row, self.owners, self.requests, asked, mesh_time, mesh_surface, mesh_normal,
             self.surface, self.color,
-        )  # fmt: skip
-        todo = self._grow(todo)
-        trace_finish.find_edges(self.surface, todo, self.tiles_x, self.edges)
-        mesh_of, edge_time, edge_surface = np.empty((0, 0), np.int64), np.empty((0, 0)), np.empty((0, 0), np.int64)
-        if self.meshes is not None:
-            mesh_of, edge_time, edge_surface = self.meshes.edge_samples(
-                self.edges, self.tables.offsets, row, self.tiles_x, self.surface
-            )
-        trace_finish.finish(
-            self.scratch, prims, scene.kinds, scene.planes, row, todo, self.tiles_x, self.surface, self.color,
-            self.edges, self.tables.tone, self.tables.offsets, mesh_of, edge_time, edge_surface, self.found, rgb,
         )  # fmt: skip
 
 

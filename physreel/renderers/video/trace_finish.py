@@ -15,6 +15,7 @@ from physreel.renderers.video.trace_packets import (
     SURFACE,
     TIME,
     intervals,
+    keep_clear,
     keep_nearest,
     rays_from_point,
 )
@@ -56,6 +57,14 @@ def find_edges(surface, todo, tiles_x, edges):  # type: ignore[no-untyped-def]
                     or (y + 1 < height and surface[_index(x, y + 1, tiles_x)] != s)
                     or (y > 0 and surface[_index(x, y - 1, tiles_x)] != s)
                 )
+
+
+@kernel
+def clear_edges(pixels, tiles_x, edges):  # type: ignore[no-untyped-def]
+    """Take the marks from pixels (tile by tile) that are smooth already."""
+    for at in pixels:
+        tile, lane = at >> 6, at & 63
+        edges[(tile // tiles_x) * 8 + (lane >> 3), (tile % tiles_x) * 8 + (lane & 7)] = 0
 
 
 @inner
@@ -102,8 +111,8 @@ def _source(surface, x, y, u, v, seen, tiles_x, width, height):  # type: ignore[
 
 @kernel
 def finish(  # type: ignore[no-untyped-def]
-    b, prims, kinds, planes, camera, todo, tiles_x, surface, color, edges, table, offsets, mesh_of, mesh_time,
-    mesh_surface, near, rgb,
+    b, prims, kinds, planes, clear, first_liquid, camera, todo, tiles_x, surface, color, edges, table, offsets, mesh_of,
+    mesh_time, mesh_surface, near, rgb,
 ):  # fmt: skip
     """Write the tiles in ``todo`` of ``rgb`` (H, W, 3); edge pixels are the mean of ``offsets`` (S, 2) samples.
 
@@ -148,11 +157,17 @@ def finish(  # type: ignore[no-untyped-def]
             # A full packet of samples, or the tile's last.
             if count < 0:
                 count = _near_prims(surface, edges, len(prims), tile, tiles_x, near)
-            for n in range(count):
-                k = near[n]
-                rays_from_point(b, prims[k], camera[3], camera[4], camera[5])
-                intervals(b, kinds[k, 0], prims[k], planes, kinds[k, 3], kinds[k, 4])
-                keep_nearest(b, k)
+            for looked_through in range(2):
+                for n in range(count):
+                    k = near[n]
+                    if (clear[k] == 2) != (looked_through == 1):
+                        continue
+                    rays_from_point(b, prims[k], camera[3], camera[4], camera[5])
+                    intervals(b, kinds[k, 0], prims[k], planes, kinds[k, 3], kinds[k, 4])
+                    if looked_through == 1:
+                        keep_clear(b, k, first_liquid)
+                    else:
+                        keep_nearest(b, k)
             for p in range(waiting):
                 x, y = left + (pending[p] & 7), top + (pending[p] >> 3)
                 own = surface[tile * LANES + pending[p]]
@@ -176,14 +191,17 @@ def finish(  # type: ignore[no-untyped-def]
 
 @kernel
 def passes(  # type: ignore[no-untyped-def]
-    owners, todo, tiles_x, size, time, surface, normals, camera, carry, depth, segmentation, normal_map, flow
-):
+    owners, todo, tiles_x, size, time, surface, normals, moving, frame_s, camera, carry, depth, segmentation,
+    normal_map, flow,
+):  # fmt: skip
     """Depth, segmentation, normals and flow of the tiles in ``todo``; an empty array is a pass not asked for.
 
     What is handed over (see trace_packing for the scene's arrays):
-        owners: (P + meshes,) body of each primitive, then of each mesh.
+        owners: (P + meshes + fluids,) body of each primitive, then of each mesh; of fluids B and on.
         size: width and height.
-        carry: (B, 12) for each body the map of a world point on it now to camera coordinates one frame later.
+        moving: (3, N) velocity of what is liquid.
+        carry: (B + 1, 12) for each body the map of a world point on it now to camera coordinates one frame later; last
+            that of a point at rest.
     """
     inv = 1.0 / camera[0]
     width, height = size
@@ -210,6 +228,11 @@ def passes(  # type: ignore[no-untyped-def]
                 py = camera[4] + t * (camera[9] * u + camera[10] * v + camera[11])
                 pz = camera[5] + t * (camera[12] * u + camera[13] * v + camera[14])
                 m = owners[s >> 9]
+                if m >= len(carry) - 1:
+                    m = len(carry) - 1
+                    px, py, pz = (
+                        px + moving[0, at] * frame_s, py + moving[1, at] * frame_s, pz + moving[2, at] * frame_s,
+                    )  # fmt: skip
                 qx = carry[m, 0] * px + carry[m, 1] * py + carry[m, 2] * pz + carry[m, 3]
                 qy = carry[m, 4] * px + carry[m, 5] * py + carry[m, 6] * pz + carry[m, 7]
                 qz = carry[m, 8] * px + carry[m, 9] * py + carry[m, 10] * pz + carry[m, 11]

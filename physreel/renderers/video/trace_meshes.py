@@ -162,15 +162,8 @@ class MeshTracer:
         self, edges: NDArray[np.uint8], offsets: Floats, row: Floats, tiles_x: int, surface: Ints
     ) -> tuple[Ints, Floats, Ints]:
         """For edge pixels beside a mesh: their row (H, W) or -1, and what each of S samples meets: two of (E, S)."""
-        height, width = edges.shape
-        y, x = np.indices((height, width))
-        mesh = np.pad(surface[_tile_index(x, y, tiles_x)] >= 512 * self.first_number, 1)
-        beside = np.zeros((height, width), np.bool_)
-        for j in range(3):
-            for i in range(3):
-                beside |= mesh[j : j + height, i : i + width]
-        y, x = np.nonzero(beside & (edges > 0))
-        number = np.full((height, width), -1, np.int64)
+        y, x = beside(edges, tiles_x, surface, self.first_number)
+        number = np.full(edges.shape, -1, np.int64)
         number[y, x] = np.arange(len(x))
         rays = _camera_rays(row, (x[:, None] + offsets[:, 0]).reshape(-1), (y[:, None] + offsets[:, 1]).reshape(-1))
         time, seen, _ = self.nearest(np.broadcast_to(row[3:6], rays.shape), rays)
@@ -226,6 +219,19 @@ def _patches(faces: Ints, normals: Floats) -> Ints:
     flat = np.einsum("ei,ei->e", normals[a], normals[b]) > np.cos(np.radians(25.0))
     graph = coo_matrix((np.ones(int(flat.sum())), (a[flat], b[flat])), shape=(count, count))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def beside(edges: NDArray[np.uint8], tiles_x: int, surface: Ints, first_number: int) -> tuple[Ints, Ints]:
+    """Rows and columns of edge pixels (H, W) that show, or touch what shows, a surface from ``first_number`` on."""
+    height, width = edges.shape
+    y, x = np.indices((height, width))
+    shows = np.pad(surface[_tile_index(x, y, tiles_x)] >= 512 * first_number, 1)
+    found = np.zeros((height, width), np.bool_)
+    for j in range(3):
+        for i in range(3):
+            found |= shows[j : j + height, i : i + width]
+    y, x = np.nonzero(found & (edges > 0))
+    return y, x
 
 
 def _tile_index(x: Ints, y: Ints, tiles_x: int) -> Ints:

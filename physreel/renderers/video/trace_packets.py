@@ -4,8 +4,9 @@ A packet lives in one flat float64 scratch array ``b``, row k at ``b[64 k : 64 k
 offsets are what lets LLVM prove that loads and stores do not overlap; with separate arrays it stays scalar, which
 measured five times slower. Loops have no branches for the same reason: conditions are selects.
 
-Every solid is convex, so a ray meets it in one interval [near, far]. Rows ``OX … DZ`` hold rays in the solid's own
-frame (not normalised), ``NEAR``, ``FAR`` and ``FACE`` the answer; a miss is near = 1e30, far = -1e30.
+Every solid but a vessel is convex, so a ray meets it in one interval [near, far]; of a vessel, near is where the ray
+first meets its wall ahead and far where it last does. Rows ``OX … DZ`` hold rays in the solid's own frame (not
+normalised), ``NEAR``, ``FAR`` and ``FACE`` the answer; a miss is near = 1e30, far = -1e30.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import math
 from physreel.renderers.video.trace_jit import inner
 
 LANES = 64
-PLANE, SPHERE, ELLIPSOID, BOX, CYLINDER, CAPSULE, CONE, HULL = range(8)
+PLANE, SPHERE, ELLIPSOID, BOX, CYLINDER, CAPSULE, CONE, HULL, VESSEL = range(9)
 
 # Rows, as offsets. World rays and hits first, then the solid's frame, then answers and sums.
 RX, RY, RZ = 0, 64, 128
@@ -33,6 +34,7 @@ GLASS_R, GLASS_G, GLASS_B = 2048, 2112, 2176
 TARGET_U, TARGET_V = 2240, 2304
 AMBIENT = 2368
 SCRATCH = 2432
+SHIFT, BEHIND = 3072, 3136
 
 FAR_AWAY = 1e30
 # Added to direction components, so that 1 / 0 cannot arise; far below the rounding of any direction that is not 0.
@@ -266,6 +268,60 @@ def _plane(b):  # type: ignore[no-untyped-def]
 
 
 @inner
+def _vessel(b, planes, start, count):  # type: ignore[no-untyped-def]
+    # The wall is made of cone frusta, one for each side of its outline (see trace_packing). A side from (r0, z0) to
+    # (r1, z1) is where h² ρ² = (h r0 + (r1 - r0) (z - z0))², h = z1 - z0. Faces: the smooth part of the outline.
+    for i in range(LANES):
+        ox, oy, oz, dx, dy, dz = b[OX + i], b[OY + i], b[OZ + i], b[DX + i], b[DY + i], b[DZ + i]
+        # From the point nearest to the middle on, for the digits.
+        shift = -(ox * dx + oy * dy + oz * dz) / (dx * dx + dy * dy + dz * dz)
+        b[OX + i] = ox + shift * dx
+        b[OY + i] = oy + shift * dy
+        b[OZ + i] = oz + shift * dz
+        b[SHIFT + i] = shift
+        b[NEAR + i] = FAR_AWAY
+        b[FAR + i] = -FAR_AWAY
+        b[FACE + i] = 0.0
+    for k in range(start, start + count, 2):
+        r0, z0, r1, z1 = planes[k, 0], planes[k, 1], planes[k, 2], planes[k, 3]
+        part = planes[k + 1, 2]
+        h, s = z1 - z0, r1 - r0
+        low, high = min(z0, z1), max(z0, z1)
+        if low == high:
+            in2, out2 = min(r0, r1) ** 2, max(r0, r1) ** 2
+            for i in range(LANES):
+                t = (z0 - b[OZ + i]) / b[DZ + i]
+                x, y = b[OX + i] + t * b[DX + i], b[OY + i] + t * b[DY + i]
+                rho2 = x * x + y * y
+                t += b[SHIFT + i]
+                hit = (rho2 >= in2) & (rho2 < out2) & (t > 1e-6)
+                first = hit & (t < b[NEAR + i])
+                b[NEAR + i] = t if first else b[NEAR + i]
+                b[FACE + i] = part if first else b[FACE + i]
+                b[FAR + i] = t if hit & (t > b[FAR + i]) else b[FAR + i]
+            continue
+        h2 = h * h
+        for i in range(LANES):
+            ox, oy, oz, dx, dy, dz = b[OX + i], b[OY + i], b[OZ + i], b[DX + i], b[DY + i], b[DZ + i]
+            e, f = h * r0 + s * (oz - z0), s * dz
+            a = h2 * (dx * dx + dy * dy) - f * f
+            a = a if abs(a) > 1e-14 * h2 else 1e-14 * h2
+            g = h2 * (ox * dx + oy * dy) - e * f
+            disc = g * g - a * (h2 * (ox * ox + oy * oy) - e * e)
+            root = math.sqrt(disc if disc > 0.0 else 0.0)
+            inv = 1.0 / a
+            for side in range(2):
+                t = (-g - root) * inv if side == 0 else (-g + root) * inv
+                z = oz + t * dz
+                t += b[SHIFT + i]
+                hit = (disc > 0.0) & (z >= low) & (z < high) & (t > 1e-6)
+                first = hit & (t < b[NEAR + i])
+                b[NEAR + i] = t if first else b[NEAR + i]
+                b[FACE + i] = part if first else b[FACE + i]
+                b[FAR + i] = t if hit & (t > b[FAR + i]) else b[FAR + i]
+
+
+@inner
 def intervals(b, kind, prim, planes, start, count):  # type: ignore[no-untyped-def]
     """Rows NEAR, FAR, FACE from rows O and D for one primitive."""
     ex, ey, ez = prim[12], prim[13], prim[14]
@@ -281,6 +337,8 @@ def intervals(b, kind, prim, planes, start, count):  # type: ignore[no-untyped-d
         _capsule(b, ex, ez - ex)
     elif kind == CONE:
         _cone(b, ex, ez)
+    elif kind == VESSEL:
+        _vessel(b, planes, start, count)
     else:
         _hull(b, planes, start, count)
 
@@ -297,12 +355,28 @@ def keep_nearest(b, number):  # type: ignore[no-untyped-def]
 
 
 @inner
-def block_light(b, number, end):  # type: ignore[no-untyped-def]
+def keep_clear(b, number, first_liquid):  # type: ignore[no-untyped-def]
+    """As ``keep_nearest`` for a clear vessel's primitive, but where a liquid is seen through it, that stays.
+
+    Row BEHIND becomes 1 where the primitive stands in front of what is there.
+    """
+    base, liquid = 512.0 * number, 512.0 * first_liquid
+    for i in range(LANES):
+        near, time = b[NEAR + i], b[TIME + i]
+        closer = (near > 1e-6) & (near < time)
+        taken = closer & (b[SURFACE + i] < liquid)
+        b[BEHIND + i] = 1.0 if closer else b[BEHIND + i]
+        b[SURFACE + i] = base + b[FACE + i] if taken else b[SURFACE + i]
+        b[TIME + i] = near if taken else time
+
+
+@inner
+def block_light(b, number, end, convex):  # type: ignore[no-untyped-def]
     """Row VISIBLE becomes 0 where the primitive stands between the point and the light; how many lanes it shades.
 
-    Nothing shades itself: a convex solid cannot, where it faces the light.
+    A convex solid does not shade itself, where it faces the light.
     """
-    base = 512.0 * number
+    base = 512.0 * number if convex else -1e9
     shaded = 0
     for i in range(LANES):
         own = (b[SURFACE + i] >= base) & (b[SURFACE + i] < base + 512.0)
@@ -310,53 +384,3 @@ def block_light(b, number, end):  # type: ignore[no-untyped-def]
         b[VISIBLE + i] = 0.0 if hit else b[VISIBLE + i]
         shaded += 1 if hit else 0
     return shaded
-
-
-@inner
-def distances(b, kind, prim, planes, start, count, row):  # type: ignore[no-untyped-def]
-    """Row ``row`` becomes the least of itself and the (near) distance of the points in rows O from a primitive."""
-    ex, ey, ez = prim[12], prim[13], prim[14]
-    if kind == PLANE:
-        for i in range(LANES):
-            b[NEAR + i] = b[OZ + i]
-    elif kind == BOX:
-        for i in range(LANES):
-            x, y, z = abs(b[OX + i]) - ex, abs(b[OY + i]) - ey, abs(b[OZ + i]) - ez
-            x, y, z = (x if x > 0.0 else 0.0), (y if y > 0.0 else 0.0), (z if z > 0.0 else 0.0)
-            b[NEAR + i] = math.sqrt(x * x + y * y + z * z)
-    elif kind in (SPHERE, ELLIPSOID):
-        # First order for an ellipsoid: |p/e| (|p/e| - 1) / |p/e²|; exact for a ball.
-        for i in range(LANES):
-            x, y, z = b[OX + i] / ex, b[OY + i] / ey, b[OZ + i] / ez
-            k = math.sqrt(x * x + y * y + z * z)
-            x, y, z = x / ex, y / ey, z / ez
-            b[NEAR + i] = k * (k - 1.0) / (math.sqrt(x * x + y * y + z * z) + 1e-12)
-    elif kind == CYLINDER:
-        for i in range(LANES):
-            x = math.sqrt(b[OX + i] * b[OX + i] + b[OY + i] * b[OY + i]) - ex
-            z = abs(b[OZ + i]) - ez
-            x, z = (x if x > 0.0 else 0.0), (z if z > 0.0 else 0.0)
-            b[NEAR + i] = math.sqrt(x * x + z * z)
-    elif kind == CAPSULE:
-        for i in range(LANES):
-            z = abs(b[OZ + i]) - (ez - ex)
-            z = z if z > 0.0 else 0.0
-            b[NEAR + i] = math.sqrt(b[OX + i] * b[OX + i] + b[OY + i] * b[OY + i] + z * z) - ex
-    elif kind == CONE:
-        slant = 1.0 / math.sqrt(ex * ex + 4.0 * ez * ez)
-        for i in range(LANES):
-            rho = math.sqrt(b[OX + i] * b[OX + i] + b[OY + i] * b[OY + i])
-            side = (2.0 * ez * rho + ex * (b[OZ + i] - ez)) * slant
-            base = -ez - b[OZ + i]
-            b[NEAR + i] = side if side > base else base
-    else:
-        for i in range(LANES):
-            b[NEAR + i] = -FAR_AWAY
-        for k in range(count):
-            nx, ny, nz, offset = planes[start + k, 0], planes[start + k, 1], planes[start + k, 2], planes[start + k, 3]
-            for i in range(LANES):
-                d = nx * b[OX + i] + ny * b[OY + i] + nz * b[OZ + i] - offset
-                b[NEAR + i] = d if d > b[NEAR + i] else b[NEAR + i]
-    for i in range(LANES):
-        d, least = b[NEAR + i], b[row + i]
-        b[row + i] = d if d < least else least

@@ -5,11 +5,13 @@ Arrays (P primitives, B bodies, Q hull planes, L lights); world frame, metres:
     prims  (P, 16) centre 0:3, rotation world-to-primitive row by row 3:12, half extents of its own box 12:15, radius of
            the ball about the centre 15 (1e9 for a plane)
     kinds  (P, 6) kind, body, body (its row of looks), first hull plane, number of hull planes, index in ``local``
-    planes (Q, 4) outward normal and offset in the primitive's frame
+    planes (Q, 4) outward normal and offset in the primitive's frame; of a vessel two rows for each side of its
+           outline, r and z of both ends, then the directions of its smooth normal there (angle from the r axis), its
+           part and the wall's thickness
     bodies (B, 16) position 0:3, rotation world-to-body 3:12, centre 12:15 and radius 15 of a ball round all primitives
     spans  (B, 2) first primitive and one past the last; none for a triangle mesh
-    looks  (B, 16) colour 0:3, roughness, metallic, transmission, ior, texture kind (0 none), its colour 8:11, scale,
-           offset of its noise 12:15, 1 for planks 15
+    looks  (B + fluids, 16) colour 0:3, roughness, metallic, transmission, ior, texture kind (0 none), its colour 8:11,
+           scale, offset of its noise 12:15, 1 for planks 15
     lights (L, 8) 0 sun | 1 sphere, direction to it or position 1:4, irradiance or intensity 4:7, tangent of half its
            angle or radius 7
 """
@@ -24,7 +26,9 @@ from numpy.typing import NDArray
 from physreel.errors import UnsupportedError
 from physreel.geometry.hulls import hull_faces, hull_planes
 from physreel.geometry.rotations import wxyz_to_matrix
+from physreel.geometry.vessels import tank_compound, vessel_outline
 from physreel.renderers.video import trace_packets as packets
+from physreel.renderers.video.visibility import looked_through
 from physreel.spec import (
     Box,
     Capsule,
@@ -39,7 +43,9 @@ from physreel.spec import (
     Shape,
     Sphere,
     SunLight,
+    Tank,
     TriangleMesh,
+    Vessel,
 )
 from physreel.spec.looks import Look
 
@@ -48,6 +54,7 @@ Ints = NDArray[np.int64]
 
 TEXTURES = ("none", "checker", "tiles", "stripes", "wood", "marble", "noise", "speckle")
 _UNBOUNDED_M = 1e9
+_SMOOTH_RAD, _RIM_RAD = float(np.radians(35.0)), float(np.radians(60.0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +65,9 @@ class PackedScene:
         local: (P, 12) rotation primitive-to-body row by row 0:9 and centre in the body's frame 9:12.
         bound: (B, 4) centre in the body's frame and radius of a ball round the body.
         meshes: body index and shape of each triangle mesh.
+        clear: (P,) primitives of vessels and tanks that let light through: 2 if they are looked through to liquid (see
+            visibility), 1 if not; 0 all others.
+        liquids: (fluids, 8) ior, light lost per metre 1:4, colour 4:7, opacity 7.
         ambient_reach_m: how far bodies darken the ambient light around them.
         sky: (3, 3) zenith, horizon, ambient.
     """
@@ -70,6 +80,8 @@ class PackedScene:
     extents: Floats
     local: Floats
     bound: Floats
+    clear: NDArray[np.uint8]
+    liquids: Floats
     meshes: tuple[tuple[int, TriangleMesh], ...]
     ambient_reach_m: float
     sky: Floats
@@ -88,8 +100,10 @@ def pack_scene(spec: SceneSpec) -> PackedScene:
     planes: list[Floats] = []
     spans, bounds, looks = [], [], []
     meshes: list[tuple[int, TriangleMesh]] = []
+    clear: list[int] = []
     for i, body in enumerate(spec.bodies):
         first = len(kinds)
+        look = body.look or spec.material_of(body).look
         shape = body.shape
         if isinstance(shape, TriangleMesh):
             meshes.append((i, shape))
@@ -97,12 +111,18 @@ def pack_scene(spec: SceneSpec) -> PackedScene:
             center = 0.5 * (points.min(0) + points.max(0))
             bounds.append([*center, np.linalg.norm(points - center, axis=1).max()])
         else:
+            if isinstance(shape, Tank):
+                shape = tank_compound(shape)
             pieces = shape.pieces if isinstance(shape, Compound) else None
             for piece in pieces or (None,):
                 _add_piece(shape if piece is None else piece.shape, piece, i, kinds, local, extents, planes)
             bounds.append(_bound(local[first:], extents[first:]))
         spans.append((first, len(kinds)))
-        looks.append(_look_row(body.look or spec.material_of(body).look, isinstance(shape, Plane)))
+        lets_through = isinstance(body.shape, (Vessel, Tank)) and look.transmission > 0.0
+        clear += [lets_through + looked_through(body, look)] * (len(kinds) - first)
+        looks.append(_look_row(look, isinstance(shape, Plane)))
+    fluids = [spec.liquid(fluid.liquid).look for fluid in spec.fluids]
+    looks += [_look_row(Look(color=look.color, roughness=0.1), False) for look in fluids]
     sizes = [b[3] for b, body in zip(bounds, spec.bodies, strict=True) if body.motion != "static"]
     reach = float(np.median(sizes)) if sizes else 0.1
     env = spec.environment
@@ -115,6 +135,10 @@ def pack_scene(spec: SceneSpec) -> PackedScene:
         extents=np.array(extents).reshape(-1, 4),
         local=np.array(local).reshape(-1, 12),
         bound=np.array(bounds, np.float64),
+        clear=np.array(clear, np.uint8),
+        liquids=np.array(
+            [[look.ior, *look.absorption_per_m, *look.color, look.opacity] for look in fluids], np.float64
+        ).reshape(-1, 8),
         meshes=tuple(meshes),
         ambient_reach_m=reach,
         sky=np.array([env.zenith, env.horizon, env.ambient]),
@@ -157,6 +181,14 @@ def _add_piece(
             faces[:, 3] -= faces[:, :3] @ offset
             planes.append(faces)
             count = len(faces)
+        case Vessel():
+            sides = outline_rows(shape)
+            offset = np.array([0.0, 0.0, 0.5 * shape.rim_z_m])
+            sides[::2, 1::2] -= offset[2]
+            reach = float(sides[::2, 0].max())
+            kind, half = packets.VESSEL, np.array([reach, reach, offset[2]])
+            planes.append(sides)
+            count = len(sides)
         case _:
             raise UnsupportedError(f"raytrace cannot show a {shape.kind} as one piece")
     if kind == packets.PLANE:
@@ -165,7 +197,7 @@ def _add_piece(
         radius = float(np.linalg.norm(vertices - offset, axis=1).max())
     elif kind in (packets.BOX,):
         radius = float(np.linalg.norm(half))
-    elif kind in (packets.CYLINDER, packets.CONE):
+    elif kind in (packets.CYLINDER, packets.CONE, packets.VESSEL):
         radius = float(np.hypot(half[0], half[2]))
     else:
         radius = float(half.max())
@@ -174,6 +206,38 @@ def _add_piece(
     kinds.append((kind, body, body, start, count, len(local)))
     local.append(np.concatenate([rotation.ravel(), place + rotation @ offset]))
     extents.append(np.array([*half, radius]))
+
+
+def outline_rows(vessel: Vessel) -> Floats:
+    """(2 n, 4) the rows of ``planes`` for a vessel's outline, in its own frame; sides on the axis are left out.
+
+    Where the outline bends by less than 35 degrees it stands for a curve, and normals turn along it; the rim is round.
+    """
+    points = vessel_outline(vessel)
+    ends = np.roll(points, -1, axis=0)
+    step = ends - points
+    kept = (np.hypot(*step.T) > 1e-12) & ((points[:, 0] > 1e-12) | (ends[:, 0] > 1e-12))
+    angle = np.arctan2(-step[:, 0], step[:, 1])  # of the outward normal (h, -s)
+    rows, part = [], -1
+    before = int(np.flatnonzero(kept)[-1])
+    for k in np.flatnonzero(kept):
+        after = int(np.flatnonzero(np.roll(kept, -k - 1))[0] + k + 1) % len(points)
+        bend_in, bend_out = (_turn(angle[i] - angle[j]) for i, j in ((before, k), (after, k)))
+        joined_in, joined_out = abs(bend_in) < _SMOOTH_RAD, abs(bend_out) < _SMOOTH_RAD
+        if part < 0 or not joined_in:
+            part += 1
+        if step[k, 1] == 0.0 and points[k, 1] == vessel.rim_z_m:
+            first, last = angle[k] - _RIM_RAD, angle[k] + _RIM_RAD
+        else:
+            first = angle[k] + 0.5 * bend_in * joined_in
+            last = angle[k] + 0.5 * bend_out * joined_out
+        rows += [[*points[k], *ends[k]], [first, last, float(part), vessel.wall_m]]
+        before = int(k)
+    return np.array(rows)
+
+
+def _turn(angle: float) -> float:
+    return float((angle + np.pi) % (2.0 * np.pi) - np.pi)
 
 
 def _bound(local: list[Floats], extents: list[Floats]) -> list[float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from physreel.renderers.video import trace_packets as tp
+from physreel.renderers.video.trace_distances import distances
 from physreel.renderers.video.trace_jit import inner, kernel
 from physreel.renderers.video.trace_packets import (
     FAR_AWAY,
@@ -25,6 +26,7 @@ from physreel.renderers.video.trace_packets import (
     RZ,
     SURFACE,
     TIME,
+    VESSEL,
 )
 from physreel.renderers.video.trace_rays import normal
 from physreel.renderers.video.trace_shadows import shadow
@@ -145,7 +147,7 @@ def _openness(b, prims, kinds, planes, bodies, spans, x, y, z, radius, reach, on
         for k in range(spans[body, 0], spans[body, 1]):
             limit = prims[k, 15] + radius + 2.0 * reach
             cx, cy, cz = x - prims[k, 0], y - prims[k, 1], z - prims[k, 2]
-            if k == only or cx * cx + cy * cy + cz * cz > limit * limit:
+            if (k == only and kinds[k, 0] != VESSEL) or cx * cx + cy * cy + cz * cz > limit * limit:
                 continue
             # Distance of the tile's centre from the primitive's own box.
             gap = 0.0
@@ -164,7 +166,7 @@ def _openness(b, prims, kinds, planes, bodies, spans, x, y, z, radius, reach, on
             found = True
             for probe in range(PROBES):
                 tp.points_to_local(b, prims[k], near if probe == 0 else far)
-                tp.distances(b, kinds[k, 0], prims[k], planes, kinds[k, 3], kinds[k, 4], PROBE_A + LANES * probe)
+                distances(b, kinds[k, 0], prims[k], planes, kinds[k, 3], kinds[k, 4], PROBE_A + LANES * probe)
     if not found:
         for i in range(LANES):
             out[base + i] = 1.0
@@ -178,7 +180,7 @@ def _openness(b, prims, kinds, planes, bodies, spans, x, y, z, radius, reach, on
 @kernel
 def primary(  # type: ignore[no-untyped-def]
     b, prims, kinds, planes, bodies, spans, looks, lights, disc, camera, boxes, tiles_x, todo, reach, shade,
-    has_mesh, time, surface, normals, visible, tint, openness, flags, found, balls,
+    has_mesh, clear, first_liquid, time, surface, normals, visible, tint, openness, traced, flags, found, balls,
 ):  # fmt: skip
     """Fill the frame's buffers for the tiles listed in ``todo``.
 
@@ -188,10 +190,13 @@ def primary(  # type: ignore[no-untyped-def]
         camera: see ``screen_boxes``.
         todo: tile numbers.
         reach: ambient reach; ``shade`` 0: geometry only.
-        time, surface: (N,) out: the nearest hit; in, if ``has_mesh``: hits of meshes or 1e30 and -1.
-        normals: (3, N) world normal facing the camera; in: that of meshes.
+        time, surface: (N,) out: the nearest hit; in, if ``has_mesh``: hits of meshes and liquids or 1e30 and -1.
+        clear: (P,) primitives of clear vessels and tanks: 2 if they are looked through to liquid (see visibility), 1
+            if not; ``first_liquid``: number of the first liquid among surfaces.
+        normals: (3, N) world normal facing the camera; in: that of meshes and liquids.
         visible: (L, N) share of each light; tint: (L, 3, N) colour left by glass.
         openness: (N,) share of the ambient light.
+        traced: (N,) becomes 1 where light is to be followed through clear walls or liquid; (1,) if there are none.
         flags: (L + 1, tiles) what ``_shadow`` returned; last row: the one primitive seen in the tile, or -1.
         found: (P,) scratch.
         balls: (tiles, 8) columns 0:4 become a ball round the tile's points (radius -1: none).
@@ -208,14 +213,29 @@ def primary(  # type: ignore[no-untyped-def]
             b[NX + i] = normals[0, base + i] if has_mesh else 0.0
             b[NY + i] = normals[1, base + i] if has_mesh else 0.0
             b[NZ + i] = normals[2, base + i] if has_mesh else 0.0
+        for i in range(LANES):
+            b[tp.BEHIND + i] = 0.0
+        looked_through = False
         for k in range(len(prims)):
             if boxes[k, 0] > left + 8 or boxes[k, 1] < left or boxes[k, 2] > top + 8 or boxes[k, 3] < top:
+                continue
+            if clear[k] == 2:
+                looked_through = True
                 continue
             tp.rays_from_point(b, prims[k], eye_x, eye_y, eye_z)
             tp.intervals(b, kinds[k, 0], prims[k], planes, kinds[k, 3], kinds[k, 4])
             tp.keep_nearest(b, k)
+        if looked_through:
+            for k in range(len(prims)):
+                if clear[k] != 2:
+                    continue
+                if boxes[k, 0] > left + 8 or boxes[k, 1] < left or boxes[k, 2] > top + 8 or boxes[k, 3] < top:
+                    continue
+                tp.rays_from_point(b, prims[k], eye_x, eye_y, eye_z)
+                tp.intervals(b, kinds[k, 0], prims[k], planes, kinds[k, 3], kinds[k, 4])
+                tp.keep_clear(b, k, first_liquid)
         _surface_points(b, prims, kinds, planes, eye_x, eye_y, eye_z)
-        only, hits = -2, False
+        only, hits, matt = -2, False, len(traced) == 1
         for i in range(LANES):
             time[base + i] = b[TIME + i]
             surface[base + i] = int(b[SURFACE + i])
@@ -223,13 +243,17 @@ def primary(  # type: ignore[no-untyped-def]
             k = surface[base + i] >> 9
             hits = hits or k >= 0
             only = k if only == -2 or only == k else -1
+            if len(traced) > 1:
+                within = k >= first_liquid or (0 <= k < len(prims) and clear[k] > 0) or b[tp.BEHIND + i] > 0.0
+                traced[base + i] = 1 if within else 0
+                matt = matt or (k >= 0 and not within)
         flags[len(lights), tile] = only
         if shade == 0:
             continue
         for i in range(LANES):
             openness[base + i] = 1.0
         balls[tile, 3] = -1.0
-        if not hits:
+        if not hits or not matt:
             for lamp in range(len(lights)):
                 flags[lamp, tile] = 0
             continue

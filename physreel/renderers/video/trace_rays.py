@@ -15,6 +15,7 @@ from physreel.renderers.video.trace_packets import (
     HULL,
     PLANE,
     SPHERE,
+    VESSEL,
 )
 
 _TINY = 1e-200
@@ -29,6 +30,81 @@ def _quadric(a, h, c):  # type: ignore[no-untyped-def]
     root = math.sqrt(disc)
     t0, t1 = (-h - root) / a, (-h + root) / a
     return (t0, t1) if t0 < t1 else (t1, t0)
+
+
+@part
+def walls(planes, start, count, reach, high, ox, oy, oz, dx, dy, dz, least):  # type: ignore[no-untyped-def]
+    """(first, last, smooth part of the outline first, last) a ray in a vessel's frame meets its wall beyond ``least``.
+
+    ``reach`` is the vessel's greatest radius, ``high`` half its height.
+    """
+    near, far, face_in, face_out = FAR_AWAY, -FAR_AWAY, 0, 0
+    shift = -(ox * dx + oy * dy + oz * dz) / (dx * dx + dy * dy + dz * dz)
+    ox, oy, oz = ox + shift * dx, oy + shift * dy, oz + shift * dz
+    xx, xd, dd = ox * ox + oy * oy, ox * dx + oy * dy, dx * dx + dy * dy
+    # Only what is within the cylinder about the vessel, and heights the ray has there.
+    room = xd * xd - (dd + 1e-200) * (xx - reach * reach)
+    if room <= 0.0:
+        return near, far, face_in, face_out
+    middle, half = -xd / (dd + 1e-200), math.sqrt(room) / (dd + 1e-200)
+    z0, z1 = oz + (middle - half) * dz, oz + (middle + half) * dz
+    low, top = max(min(z0, z1), -high) - 1e-9, min(max(z0, z1), high) + 1e-9
+    if low > top:
+        return near, far, face_in, face_out
+    for k in range(start, start + count, 2):
+        r0, z0, r1, z1 = planes[k, 0], planes[k, 1], planes[k, 2], planes[k, 3]
+        if max(z0, z1) < low or min(z0, z1) > top:
+            continue
+        h, s = z1 - z0, r1 - r0
+        if h == 0.0:
+            t = (z0 - oz) / dz
+            rho2 = xx + t * (2.0 * xd + t * dd)
+            t += shift
+            if t > least and min(r0, r1) ** 2 <= rho2 < max(r0, r1) ** 2:
+                if t < near:
+                    near, face_in = t, int(planes[k + 1, 2])
+                if t > far:
+                    far, face_out = t, int(planes[k + 1, 2])
+            continue
+        h2 = h * h
+        e, f = h * r0 + s * (oz - z0), s * dz
+        a, g = h2 * dd - f * f, h2 * xd - e * f
+        if abs(a) < 1e-14 * h2:
+            a = 1e-14 * h2
+        disc = g * g - a * (h2 * xx - e * e)
+        if disc <= 0.0:
+            continue
+        root = math.sqrt(disc)
+        for side in range(2):
+            t = ((-g - root) if side == 0 else (-g + root)) / a
+            z = oz + t * dz
+            t += shift
+            if t > least and min(z0, z1) <= z < max(z0, z1):
+                if t < near:
+                    near, face_in = t, int(planes[k + 1, 2])
+                if t > far:
+                    far, face_out = t, int(planes[k + 1, 2])
+    return near, far, face_in, face_out
+
+
+@part
+def wall_normal(planes, start, count, face, x, y, z):  # type: ignore[no-untyped-def]
+    """Smooth outward normal of a vessel's wall, not normalised, at a point on that part of its outline."""
+    rho = math.sqrt(x * x + y * y)
+    least, nr, nz = FAR_AWAY, 0.0, 1.0
+    for k in range(start, start + count, 2):
+        if int(planes[k + 1, 2]) != face:
+            continue
+        s, h = planes[k, 2] - planes[k, 0], planes[k, 3] - planes[k, 1]
+        r, v = rho - planes[k, 0], z - planes[k, 1]
+        along = min(max((r * s + v * h) / (s * s + h * h), 0.0), 1.0)
+        d = (r - along * s) ** 2 + (v - along * h) ** 2
+        if d < least:
+            # Between the directions at the side's ends, which are kept as angles.
+            angle = planes[k + 1, 0] + along * (planes[k + 1, 1] - planes[k + 1, 0])
+            least, nr, nz = d, math.cos(angle), math.sin(angle)
+    scale = nr / (rho + 1e-30)
+    return x * scale, y * scale, nz
 
 
 @inner
@@ -137,6 +213,8 @@ def interval(prims, kinds, planes, number, wx, wy, wz, vx, vy, vz):  # type: ign
         if t1 < far:
             far, face_out = t1, 1
         return near, far, face_in, face_out
+    if kind == VESSEL:
+        return walls(planes, start, count, ex, ez, ox, oy, oz, dx, dy, dz, 1e-6)
     return FAR_AWAY, -FAR_AWAY, 0, 0
 
 
@@ -171,6 +249,8 @@ def normal(prims, kinds, planes, number, face, wx, wy, wz):  # type: ignore[no-u
             nx, ny, nz = lx / rho * 2.0 * ez, ly / rho * 2.0 * ez, ex
         else:
             nz = -1.0
+    elif kind == VESSEL:
+        nx, ny, nz = wall_normal(planes, start, kinds[number, 4], face, lx, ly, lz)
     elif kind == HULL:
         nx, ny, nz = planes[start + face, 0], planes[start + face, 1], planes[start + face, 2]
     scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-60)
@@ -194,7 +274,7 @@ def _misses_ball(balls, n, at, x, y, z, dx, dy, dz, end):  # type: ignore[no-unt
 def trace(prims, kinds, planes, bodies, spans, x, y, z, dx, dy, dz, end, skip):  # type: ignore[no-untyped-def]
     """(parameter, surface) of what a unit world ray enters first before ``end``; surface -1 if nothing.
 
-    Primitive ``skip`` is passed through (the one the ray leaves); -1 for none.
+    Primitive ``skip`` is passed through (the one the ray leaves) if it is convex; -1 for none.
     """
     best, surface = end, -1
     for body in range(len(spans)):
@@ -213,7 +293,7 @@ def trace(prims, kinds, planes, bodies, spans, x, y, z, dx, dy, dz, end, skip): 
         if _misses_ball(bodies, body, 12, x, y, z, dx, dy, dz, best):
             continue
         for k in range(first, last):
-            if k == skip or _misses_ball(prims, k, 0, x, y, z, dx, dy, dz, best):
+            if (k == skip and kinds[k, 0] != VESSEL) or _misses_ball(prims, k, 0, x, y, z, dx, dy, dz, best):
                 continue
             near, far, face, _ = interval(prims, kinds, planes, k, x, y, z, dx, dy, dz)
             if near <= far and 1e-6 < near < best:
@@ -231,7 +311,7 @@ def light_passes(prims, kinds, looks, planes, bodies, spans, x, y, z, dx, dy, dz
         if _misses_ball(bodies, body, 12, x, y, z, dx, dy, dz, end):
             continue
         for k in range(spans[body, 0], spans[body, 1]):
-            if k == skip or _misses_ball(prims, k, 0, x, y, z, dx, dy, dz, end):
+            if (k == skip and kinds[k, 0] != VESSEL) or _misses_ball(prims, k, 0, x, y, z, dx, dy, dz, end):
                 continue
             near, far, _, _ = interval(prims, kinds, planes, k, x, y, z, dx, dy, dz)
             if near <= far and far > 1e-6 and near < end:

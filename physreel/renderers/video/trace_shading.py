@@ -47,7 +47,7 @@ _INV_PI = 1.0 / math.pi
 GLOSSY = 0.5
 # Where the 12 × 12 pixels about a tile are laid out in the scratch packet, 12 to a row.
 _PATCH, _OWNER, _WEIGHT = 2560, 2816, 2960
-SCRATCH_SIZE = 3072
+SCRATCH_SIZE = 3200
 
 
 @inner
@@ -224,9 +224,11 @@ def _reflections(b, i, prims, kinds, planes, looks, owner, environment, requests
 @kernel
 def shade(  # type: ignore[no-untyped-def]
     b, prims, kinds, planes, bodies, spans, looks, lights, environment, lattice, camera, tiles_x, tiles_y, todo,
-    owners, time, surface, normals, visible, tint, openness, flags, balls, color, requests, count,
+    owners, time, surface, normals, visible, tint, openness, traced, flags, balls, color, requests, count,
 ):  # fmt: skip
     """``color`` (3, N), linear light, of the tiles in ``todo``; mirrors and glass add their rays to ``requests``.
+
+    Pixels that are ``traced`` (see trace_primary) ask for nothing.
 
     What is handed over (see trace_packing for the scene's arrays):
         owners: body of each primitive, then of each triangle mesh.
@@ -299,10 +301,14 @@ def shade(  # type: ignore[no-untyped-def]
             planar = kinds[only, 0] == BOX or kinds[only, 0] == HULL
             for i in range(LANES):
                 planar = planar and surface[base + i] == surface[base]
+        through = False
+        if len(traced) > 1:
+            for i in range(LANES):
+                through = through or traced[base + i] > 0
         if shiny:
             for i in range(LANES):
                 k = surface[base + i] >> 9
-                if k < 0:
+                if k < 0 or (through and traced[base + i] > 0):
                     continue
                 owner = owners[k]
                 metal = looks[owner, 4] > 0.0
@@ -321,6 +327,8 @@ def shade(  # type: ignore[no-untyped-def]
             balls[tile, 4] = b[RX + i] + double * b[NX + i]
             balls[tile, 5] = b[RY + i] + double * b[NY + i]
             balls[tile, 6] = b[RZ + i] + double * b[NZ + i]
+        if through:
+            balls[tile, 7] = 2.0
         for i in range(LANES):
             if surface[base + i] < 0:
                 b[SUM_R + i], b[SUM_G + i], b[SUM_B + i] = sky(environment, b[RZ + i])

@@ -80,8 +80,9 @@ def _facing_any(b, dx, dy, dz, slack):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _blockers(prims, bodies, spans, light, frame, only, found):  # type: ignore[no-untyped-def]
-    # Primitives that can stand between the tile's points and a light, into ``found``; their number.
+def _blockers(prims, kinds, bodies, spans, light, frame, only, found):  # type: ignore[no-untyped-def]
+    # Primitives that can stand between the tile's points and a light, into ``found``; their number. The one primitive
+    # that a tile shows does not, unless it is hollow.
     x, y, z, radius = frame[0], frame[1], frame[2], frame[3]
     dx, dy, dz, far = light_frame(light, x, y, z, frame[4:7], frame[7:10])
     spread = light[7] if light[0] == 0.0 else light[7] / far
@@ -92,7 +93,9 @@ def _blockers(prims, bodies, spans, light, frame, only, found):  # type: ignore[
         if not in_cone(bodies, body, 12, x, y, z, dx, dy, dz, far, radius, spread, bodies[body, 15]):
             continue
         for k in range(spans[body, 0], spans[body, 1]):
-            if k == only or not in_cone(prims, k, 0, x, y, z, dx, dy, dz, far, radius, spread, prims[k, 15]):
+            if (k == only and kinds[k, 0] != tp.VESSEL) or not in_cone(
+                prims, k, 0, x, y, z, dx, dy, dz, far, radius, spread, prims[k, 15]
+            ):
                 continue
             ahead = (prims[k, 0] - x) * dx + (prims[k, 1] - y) * dy + (prims[k, 2] - z) * dz + prims[k, 15]
             if not _box_in_beam(prims, k, x, y, z, dx, dy, dz, far, radius + spread * min(max(ahead, 0.0), far)):
@@ -133,7 +136,7 @@ def shadow(  # type: ignore[no-untyped-def]
     if not _facing_any(b, dx, dy, dz, spread + radius / far + 1e-3):
         return 0
     end = FAR_AWAY if light[0] == 0.0 else 1.0
-    count = _blockers(prims, bodies, spans, light, frame, only, found)
+    count = _blockers(prims, kinds, bodies, spans, light, frame, only, found)
     if count == 0:
         return 0
     glassy = False
@@ -158,7 +161,7 @@ def shadow(  # type: ignore[no-untyped-def]
                     shaded = _stain(b, k, end, loss, tint[lamp, channel, base : base + LANES])
                 glassy = glassy or shaded > 0
             else:
-                shaded = tp.block_light(b, k, end)
+                shaded = tp.block_light(b, k, end, kinds[k, 0] != tp.VESSEL)
             if shaded > 0 or s > 0:
                 found[kept] = k
                 kept += 1

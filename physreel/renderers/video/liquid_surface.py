@@ -1,0 +1,161 @@
+"""The surface of liquids from their particles: triangles by pysplashsurf, brought to touch the walls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.errors import MissingDependencyError
+from physreel.spec import SceneSpec
+from physreel.values import Trajectory
+from physreel.values.arrays import read_only
+
+Floats = NDArray[np.float64]
+
+# In spacings, unless said otherwise.
+_SUPPORT = 2.0  # of the kernel that makes a field of the particles
+_CUBE = 0.6  # edge of the cells in which the surface is sought
+_REACH = 1.1  # particles nearer to a wall are mirrored in it
+_DRAWN = 0.45  # of the surface what faces a wall nearer than this is drawn to it
+_CORNER = 0.35  # what touches one wall is drawn to a second nearer than this
+_ROUNDS, _THERE, _BACK = 8, 0.60, 0.62  # of evening out the surface, and how far there and back
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LiquidSurface:
+    """The closed surface of one fluid at one frame; world frame, metres.
+
+    Attributes:
+        fluid: index into the spec's fluids.
+        vertices: (V, 3) float32.
+        faces: (F, 3) int32, counter-clockwise seen from outside.
+        normals: (V, 3) float32, unit, outward, smooth.
+        velocity: (V, 3) float32, m/s of the liquid there.
+    """
+
+    fluid: int
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    normals: NDArray[np.float32]
+    velocity: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("vertices", np.float32), ("faces", np.int32), ("normals", np.float32)):
+            object.__setattr__(self, name, read_only(getattr(self, name), dtype, (None, 3), f"surface {name}"))
+        velocity = read_only(self.velocity, np.float32, (len(self.vertices), 3), "surface velocity")
+        object.__setattr__(self, "velocity", velocity)
+
+
+def liquid_surfaces(spec: SceneSpec, trajectory: Trajectory, frame: int) -> tuple[LiquidSurface, ...]:
+    """The surface of each fluid that has particles in the world at a frame, in the spec's order.
+
+    Raises:
+        MissingDependencyError: pysplashsurf is not there.
+    """
+    return () if trajectory.liquid is None else SurfaceMaker(spec, trajectory).make(frame)
+
+
+class SurfaceMaker:
+    """Makes the surfaces of a trajectory's liquids, frame by frame; ``keep``: only once each."""
+
+    def __init__(self, spec: SceneSpec, trajectory: Trajectory, *, keep: bool = False) -> None:
+        from physreel.renderers.video.trace_packing import pack_scene, place
+
+        if trajectory.liquid is None:
+            raise ValueError("the trajectory has no liquid")
+        self.trajectory, self.track = trajectory, trajectory.liquid
+        self.scene = pack_scene(spec)
+        self.fluids = len(spec.fluids)
+        self.prims, _ = place(self.scene, trajectory.body_pose)
+        self._kept: dict[int, tuple[LiquidSurface, ...]] | None = {} if keep else None
+        try:
+            import pysplashsurf
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"liquids are shown with pysplashsurf, which cannot be imported ({error}); pip install pysplashsurf"
+            ) from None
+        self._library = pysplashsurf
+
+    def make(self, frame: int) -> tuple[LiquidSurface, ...]:
+        """The surfaces at a frame, in the order of the spec's fluids."""
+        if self._kept is not None and frame in self._kept:
+            return self._kept[frame]
+        track = self.track
+        made = []
+        for fluid in range(self.fluids):
+            there = track.present[frame] & (track.fluid == fluid)
+            if there.any():
+                points = track.position_m[frame, there].astype(np.float64)
+                made.append(self._surface(fluid, points, track.velocity_m_s[frame, there], self.prims[frame]))
+        if self._kept is not None:
+            self._kept[frame] = tuple(made)
+        return tuple(made)
+
+    def _triangles(
+        self, points: Floats, weight: Floats, support: float, edge: float
+    ) -> tuple[Floats, NDArray[np.int32]]:
+        from physreel.renderers.video import trace_field
+
+        low = points.min(0) - support
+        field = np.zeros(((points.max(0) + support - low) / edge).astype(np.int64) + 2, np.float32)
+        trace_field.spread(points, weight, support, low, edge, field)
+        mesh = self._library.marching_cubes(
+            field, iso_surface_threshold=trace_field.LEVEL, cube_size=edge, translation=low.tolist()
+        )
+        return np.array(mesh.vertices, np.float64), np.asarray(mesh.triangles).astype(np.int32)
+
+    def _surface(self, fluid: int, points: Floats, velocity: NDArray[np.float32], prims: Floats) -> LiquidSurface:
+        from physreel.renderers.video import trace_field, trace_walls
+
+        kinds, planes, count = self.scene.kinds, self.scene.planes, len(points)
+        spacing = self.track.spacing_m
+        images = np.empty((7 * count, 3))
+        made = trace_walls.images(prims, kinds, planes, points, _REACH * spacing, np.empty((3, 4)), images)
+        support = _SUPPORT * spacing
+        everything = np.concatenate([points, images[:made]])
+        cells = _by_cell(everything, support)
+        crowd = np.empty(len(everything))
+        trace_field.crowding(everything, *cells, len(everything), support, crowd)
+        vertices, faces = self._triangles(everything, 1.0 / crowd, support, _CUBE * spacing)
+        start, listed = np.zeros(len(vertices) + 2, np.int32), np.empty(faces.size, np.int32)
+        trace_field.neighbours(faces, start, listed)
+        trace_field.even_out(vertices, start, listed, _ROUNDS, _THERE, _BACK, np.empty_like(vertices))
+        carried, near = np.empty_like(vertices), np.empty_like(vertices)
+        trace_walls.attach(everything, velocity, *cells, count, vertices, support, carried, near)
+        touching = np.zeros(len(vertices), np.uint8)
+        trace_walls.bring_back(prims, kinds, planes, vertices, near, touching)
+        normals, scratch = np.empty_like(vertices), np.empty_like(vertices)
+        trace_walls.smooth_normals(vertices, faces, touching, 0, normals, scratch)
+        trace_walls.draw_to(prims, kinds, planes, vertices, normals, _DRAWN * spacing, _CORNER * spacing, touching)
+        trace_walls.smooth_normals(vertices, faces, touching, 4, normals, scratch)
+        return LiquidSurface(
+            fluid=fluid,
+            vertices=vertices.astype(np.float32),
+            faces=faces,
+            normals=normals.astype(np.float32),
+            velocity=carried.astype(np.float32),
+        )
+
+
+class _Cells(NamedTuple):
+    """Points by cell: their numbers in the order of cells, where each cell begins, the grid's corner, edge and size."""
+
+    order: NDArray[np.int64]
+    start: NDArray[np.int64]
+    low: Floats
+    size: float
+    shape: NDArray[np.int64]
+
+
+def _by_cell(points: Floats, size: float) -> _Cells:
+    low = points.min(0) - size
+    cell = ((points - low) / size).astype(np.int64)
+    shape = cell.max(0) + 2
+    number = (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2]
+    order = np.argsort(number, kind="stable")
+    start = np.zeros(int(np.prod(shape)) + 1, np.int64)
+    np.cumsum(np.bincount(number, minlength=len(start) - 1), out=start[1:])
+    return _Cells(order, start, low, size, shape)
