@@ -26,7 +26,7 @@ from physreel.spec import Air, Liquid, SceneSpec
 
 Floats = NDArray[np.float64]
 
-ENERGY_SHARE = 0.005
+ENERGY_SHARE = 0.004
 """Share of the arriving kinetic energy with which new bubbles ring. Relative amplitudes are then 0.003 to 0.01
 (Medwin: 0.015 in breaking waves), and a filling glass is as loud as one is."""
 
@@ -45,7 +45,7 @@ DISSIPATION = 0.05
 SIZES = (0.4, 2.5)
 """Smallest and largest radius against Hinze's."""
 
-PLUME_SHARE, PLUME_BURSTS = 0.06, 2
+PLUME_SHARE, PLUME_BURSTS = 0.12, 2
 """Share of the arriving kinetic energy that sets the plume swinging, and in how many bursts a particle does so."""
 
 PLUME_HZ = (120.0, 2500.0)
