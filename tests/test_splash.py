@@ -212,6 +212,39 @@ def test_what_runs_off_the_edge_has_left_the_world(engine):
     assert np.abs(liquid.position_end_m[liquid.present_end]).max() < 1.0
 
 
+def test_a_step_in_which_one_acceleration_is_no_number_is_taken_again():
+    """In a process of its own: the engine gets such steps now and then; here one is made."""
+    program = """
+import sys, tempfile
+from pathlib import Path
+import numpy as np
+from test_splash import glass_of_water
+from physreel.simulators import splash_engine, splash_run
+
+run = splash_run._Run(glass_of_water(), Path(tempfile.mkdtemp()), lambda: None)
+engine, model = run.engine, run.engine._models[0]
+run._settle()
+calm, _ = engine.state()
+take, restored = engine._base.timeStepNoGUI, []
+
+class Base:
+    def __init__(self): self.taken = 0
+    def timeStepNoGUI(self):
+        take()
+        self.taken += 1
+        if self.taken == 3:
+            splash_engine._field(model, "velocity")[:] = np.nan
+            model.setAcceleration(5, np.full(3, np.nan))
+
+engine._base = Base()
+for _ in range(6):
+    engine.step(1e-3, [], [])
+now, velocity = engine.state()
+print("result", engine._base.taken, np.isfinite(velocity).all(), np.abs(now - calm).max() < 2e-4)
+"""
+    assert "result 7 True True" in python(program)
+
+
 def test_it_refuses_what_it_cannot_do_and_what_cannot_be(engine):
     ball = Body(name="ball", shape=Sphere(radius_m=0.01), material="oak", position_m=(0.0, 0.0, 0.2))
     spec = glass_of_water()

@@ -18,6 +18,9 @@ from physreel.simulators import splash_library
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
+_NUDGES = 8
+"""How often a step is tried again whose adhesion came out as not a number; see Engine.step."""
+
 _VISCOSITY_ERROR = 1e-5
 """Residual of the viscosity's solver. At its default, 0.01, thin liquids already pass before the first iteration."""
 
@@ -75,7 +78,7 @@ class Engine:
         if any(b.moves < a.moves for a, b in pairwise(walls)):
             raise ValueError("walls that move come after those that stand: the engine sorts them so")
         self._sph = sph = splash_library.load()
-        self._counts = [len(part.position_m) for part in parts]
+        self._counts, self._radius = [len(part.position_m) for part in parts], radius_m
         scene = _scene(folder, parts, walls, radius_m, gravity_m_s2, density_error)
         base = sph.Exec.SimulatorBase()
         base.init(
@@ -102,6 +105,7 @@ class Engine:
             for other in range(search.numberOfPointSets()):
                 search.setNeighborhoodSearchActive(liquid, other, True)
         self._check(simulation, parts, walls, density_error)
+        self._now = self._read()
 
     def _check(self, simulation: Any, parts: list[Part], walls: list[Wall], density_error: float) -> None:
         """What the engine does not know under a name it leaves alone without a word: so it is read back."""
@@ -136,6 +140,9 @@ class Engine:
 
     def state(self) -> tuple[Floats, Floats]:
         """Positions and velocities (N, 3), the particles of all liquids in the order they were given."""
+        return self._now[0].copy(), self._now[1].copy()
+
+    def _read(self) -> tuple[Floats, Floats]:
         position, velocity = np.empty((2, sum(self._counts), 3))
         for model, ids in zip(self._models, self._ids(), strict=True):
             position[ids] = _field(model, "position")[: len(ids)]
@@ -154,6 +161,7 @@ class Engine:
         """Give all particles new velocities (N, 3)."""
         for model, ids in zip(self._models, self._ids(), strict=True):
             _field(model, "velocity")[: len(ids)] = velocity_m_s[ids]
+        self._now = self._read()
 
     def step(self, step_s: float, poses: list[Floats], ends: list[Floats]) -> None:
         """Take a step in which the walls that move go from their poses (7,) to their ends (7,)."""
@@ -167,7 +175,32 @@ class Engine:
         if self._moving:
             self._base.updateBoundaryParticles(False)
         self._time.setTimeStepSize(step_s)
-        self._base.timeStepNoGUI()
+        before = self.state()
+        for _ in range(_NUDGES):
+            self._base.timeStepNoGUI()
+            self._now = self._read()
+            if np.isfinite(self._now[1]).all():
+                return
+            # The engine takes a fourth root of what is 0 where a particle is just as far from a point of a wall as its
+            # adhesion reaches, and rounding makes that negative; and 0 times that is no number, though there is no
+            # adhesion. Such a particle is moved by a ten-thousandth of its radius, and the step taken again.
+            before[0][self._without_acceleration()] += 1e-4 * self._radius
+            self._restore(*before)
+
+    def _without_acceleration(self) -> Whole:
+        """Particles whose acceleration is no number."""
+        found = []
+        for model, ids in zip(self._models, self._ids(), strict=True):
+            found += [k for place, k in enumerate(ids.tolist()) if not np.isfinite(model.getAcceleration(place)).all()]
+        return np.array(found, np.int64)
+
+    def _restore(self, position: Floats, velocity: Floats) -> None:
+        for model, ids in zip(self._models, self._ids(), strict=True):
+            _field(model, "position")[: len(ids)] = position[ids]
+            _field(model, "velocity")[: len(ids)] = velocity[ids]
+            # What the solvers begin their next solution with.
+            for name in ("p / rho^2", "p_v / rho^2"):
+                _field(model, name)[:] = 0.0
 
     def park(self, who: Whole, places_m: Floats) -> None:
         """Take particles out of the simulation: they stay at the places (n, 3) and meet nothing."""
@@ -178,6 +211,7 @@ class Engine:
                     model.setParticleState(at[particle], self._sph.ParticleState.AnimatedByEmitter)
                     model.setPosition(at[particle], place)
                     model.setVelocity(at[particle], np.zeros(3))
+        self._now = self._read()
 
 
 def rates(pose: Floats, end: Floats, step_s: float) -> tuple[Floats, Floats]:

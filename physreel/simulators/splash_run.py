@@ -37,9 +37,10 @@ LEAST_VISCOSITY_M_S, LEAST_WALL_VISCOSITY_M_S = 0.016, 0.0035
 """Least kinematic viscosity, in the liquid and against walls, over the particle radius: with less, liquid does not come
 to rest, and a film on the floor runs for ever. Real thin liquids lose their speed in eddies that are not resolved."""
 
-COHESION = 4.5e-3
-"""Surface tension over what the engine's coefficient of cohesion comes to: coefficient × density² × support². Measured
-by the swinging of drops without weight, of which PHYSICS says T = 2π √(ρ R³ / 8σ) (Lamb, Hydrodynamics, § 275)."""
+COHESION = 0.01
+"""Surface tension over coefficient × density² × support² of the engine's cohesion. Two measures of drops without weight
+agree on it within a third: their swinging, T = 2π √(ρ R³ / 8σ) (Lamb, Hydrodynamics, § 275), and how their pressure
+grows with curvature, 2σ / R (Laplace). Walls neither draw liquid nor push it off."""
 
 RELAXING_STEPS, SETTLING_STEPS, CALM_M_S, DAMPING = 20, 400, 5e-3, 0.9
 """Before the start, density errors of the lattice are taken out in steps that leave no speed; then, in vessels, liquid
