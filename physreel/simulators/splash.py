@@ -21,7 +21,7 @@ from physreel.spec import SceneSpec
 from physreel.values import Trajectory
 
 HANG_S = 120.0
-"""A step takes milliseconds, the start of a large world seconds."""
+"""A step takes milliseconds."""
 
 _POLL_S = 0.1
 _TAIL = 3000
@@ -104,7 +104,7 @@ class SplashSimulator(Simulator):
             size = progress.stat().st_size if progress.exists() else 0
             if size != seen:
                 seen, since = size, time.monotonic()
-            elif time.monotonic() - since > self._hang_s:
+            elif time.monotonic() - since > (self._hang_s if size else max(self._hang_s, splash_worker.START_S)):
                 return True
 
 

@@ -15,6 +15,9 @@ import threading
 import time
 from pathlib import Path
 
+START_S = 60.0
+"""What a child is given to import things and to start, on a busy machine, before it must take steps."""
+
 JOB, RESULT, PROGRESS, LOG = "job.json", "result.pickle", "progress", "log.txt"
 
 
@@ -22,7 +25,7 @@ def main(folder: Path, parent: int, hang_s: float) -> None:
     """Run the job in a folder; the result, or why there is none, is pickled there."""
     threading.Thread(target=_end_with, args=(parent, folder), daemon=True).start()
     faulthandler.enable()
-    _watch(hang_s)
+    _watch(hang_s + START_S)
 
     from physreel.errors import PhysreelError
     from physreel.simulators.splash_run import run
