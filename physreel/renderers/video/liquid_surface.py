@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import MissingDependencyError
-from physreel.spec import SceneSpec
+from physreel.geometry.hulls import hull_faces
+from physreel.spec import ConvexHull, SceneSpec
 from physreel.values import Trajectory
 from physreel.values.arrays import read_only
 
@@ -21,6 +23,10 @@ _CUBE = 0.6  # edge of the cells in which the surface is sought
 _REACH = 1.1  # particles nearer to a wall are mirrored in it
 _DRAWN = 0.45  # of the surface what faces a wall nearer than this is drawn to it
 _CORNER = 0.35  # what touches one wall is drawn to a second nearer than this
+_WORTH_NODES, _MOST_NODES = 200_000, 8_000_000  # what is worth being sought apart, and the most to be sought at once
+# Sums of the kernel at a particle, its own included: below the first it is a drop by itself, from the second on the
+# liquid about it is thick enough to be evened out.
+_ALONE, _CROWDED = 1.02, 2.2
 _ROUNDS, _THERE, _BACK = 8, 0.60, 0.62  # of evening out the surface, and how far there and back
 
 
@@ -99,35 +105,51 @@ class SurfaceMaker:
     ) -> tuple[Floats, NDArray[np.int32]]:
         from physreel.renderers.video import trace_field
 
-        low = points.min(0) - support
-        field = np.zeros(((points.max(0) + support - low) / edge).astype(np.int64) + 2, np.float32)
-        trace_field.spread(points, weight, support, low, edge, field)
-        mesh = self._library.marching_cubes(
-            field, iso_surface_threshold=trace_field.LEVEL, cube_size=edge, translation=low.tolist()
-        )
-        return np.array(mesh.vertices, np.float64), np.asarray(mesh.triangles).astype(np.int32)
+        vertices, faces, count = [np.zeros((0, 3))], [np.zeros((0, 3), np.int32)], 0
+        for some in _apart(points, 2.0 * support, edge):
+            low = points[some].min(0) - support
+            size = points[some].max(0) + support - low
+            # What is spread out and yet in one piece is sought less finely.
+            step = max(edge, float(np.prod(size) / _MOST_NODES) ** (1 / 3))
+            field = np.zeros((size / step).astype(np.int64) + 2, np.float32)
+            trace_field.spread(points[some], weight[some], support, low, step, field)
+            mesh = self._library.marching_cubes(
+                field, iso_surface_threshold=trace_field.LEVEL, cube_size=step, translation=low.tolist()
+            )
+            vertices.append(np.array(mesh.vertices, np.float64))
+            faces.append(np.asarray(mesh.triangles).astype(np.int32) + np.int32(count))
+            count += len(vertices[-1])
+        return np.concatenate(vertices), np.concatenate(faces)
 
     def _surface(self, fluid: int, points: Floats, velocity: NDArray[np.float32], prims: Floats) -> LiquidSurface:
         from physreel.renderers.video import trace_field, trace_walls
 
         kinds, planes, count = self.scene.kinds, self.scene.planes, len(points)
         spacing = self.track.spacing_m
+        support = _SUPPORT * spacing
         images = np.empty((7 * count, 3))
         made = trace_walls.images(prims, kinds, planes, points, _REACH * spacing, np.empty((3, 4)), images)
-        support = _SUPPORT * spacing
         everything = np.concatenate([points, images[:made]])
         cells = _by_cell(everything, support)
         crowd = np.empty(len(everything))
         trace_field.crowding(everything, *cells, len(everything), support, crowd)
-        vertices, faces = self._triangles(everything, 1.0 / crowd, support, _CUBE * spacing)
+        alone = crowd < _ALONE
+        vertices, faces = self._triangles(everything[~alone], 1.0 / crowd[~alone], support, _CUBE * spacing)
+        first_drop = len(vertices)
+        drops, drop_faces = _drops(points[alone[:count]], spacing)
+        vertices = np.concatenate([vertices, drops])
+        faces = np.concatenate([faces, drop_faces + np.int32(first_drop)])
+        carried, near, scratch = np.empty_like(vertices), np.empty_like(vertices), np.empty_like(vertices)
+        crowd_near = np.empty(len(vertices))
+        trace_walls.attach(everything, velocity, crowd, *cells, count, vertices, support, carried, near, crowd_near)
         start, listed = np.zeros(len(vertices) + 2, np.int32), np.empty(faces.size, np.int32)
         trace_field.neighbours(faces, start, listed)
-        trace_field.even_out(vertices, start, listed, _ROUNDS, _THERE, _BACK, np.empty_like(vertices))
-        carried, near = np.empty_like(vertices), np.empty_like(vertices)
-        trace_walls.attach(everything, velocity, *cells, count, vertices, support, carried, near)
+        weight = np.clip((crowd_near - _ALONE) / (_CROWDED - _ALONE), 0.0, 1.0)
+        weight[first_drop:] = 0.0
+        trace_field.even_out(vertices, start, listed, weight, _ROUNDS, _THERE, _BACK, scratch)
         touching = np.zeros(len(vertices), np.uint8)
         trace_walls.bring_back(prims, kinds, planes, vertices, near, touching)
-        normals, scratch = np.empty_like(vertices), np.empty_like(vertices)
+        normals = np.empty_like(vertices)
         trace_walls.smooth_normals(vertices, faces, touching, 0, normals, scratch)
         trace_walls.draw_to(prims, kinds, planes, vertices, normals, _DRAWN * spacing, _CORNER * spacing, touching)
         trace_walls.smooth_normals(vertices, faces, touching, 4, normals, scratch)
@@ -138,6 +160,50 @@ class SurfaceMaker:
             normals=normals.astype(np.float32),
             velocity=carried.astype(np.float32),
         )
+
+
+def _drops(points: Floats, spacing: float) -> tuple[Floats, NDArray[np.int32]]:
+    """Vertices and faces of a ball of spacing³ about each point."""
+    corners, sides = _ball()
+    vertices = points[:, None] + spacing * (0.75 / np.pi) ** (1 / 3) * corners
+    faces = sides + len(corners) * np.arange(len(points), dtype=np.int32)[:, None, None]
+    return vertices.reshape(-1, 3), faces.reshape(-1, 3)
+
+
+@lru_cache(maxsize=1)
+def _ball() -> tuple[Floats, NDArray[np.int32]]:
+    """42 points about the unit sphere and 80 faces that hold its volume: an icosahedron, each face in four."""
+    golden = 0.5 * (1.0 + 5.0**0.5)
+    first = np.array([(0.0, a, b * golden) for a in (-1.0, 1.0) for b in (-1.0, 1.0)])
+    points = np.concatenate([np.roll(first, turn, axis=1) for turn in range(3)])
+    pairs = [(a, b) for a in range(12) for b in range(a) if np.linalg.norm(points[a] - points[b]) < 2.1]
+    points = np.concatenate([points, [points[a] + points[b] for a, b in pairs]])
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    points, faces = hull_faces(ConvexHull(points_m=tuple((float(x), float(y), float(z)) for x, y, z in points)))
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    volume = float(np.einsum("fi,fi->", a, np.cross(b, c))) / 6
+    return points * (4 / 3 * np.pi / volume) ** (1 / 3), faces.astype(np.int32)
+
+
+def _apart(points: Floats, gap: float, edge: float) -> list[NDArray[np.int64]]:
+    """Numbers of points in groups farther apart than ``gap``, where that makes boxes with fewer cells of that edge."""
+    groups, waiting = [], [np.arange(len(points))] if len(points) else []
+    while waiting:
+        some = waiting.pop()
+        size = np.ptp(points[some], axis=0) + gap
+        best, parts = _WORTH_NODES * edge**3, None
+        for axis in range(3):
+            order = some[np.argsort(points[some, axis], kind="stable")]
+            step = np.diff(points[order, axis])
+            wide = int(np.argmax(step)) if len(step) else 0
+            saved = float(np.prod(size) / size[axis] * (step[wide] - gap)) if len(step) else 0.0
+            if saved > best:
+                best, parts = saved, (order[: wide + 1], order[wide + 1 :])
+        if parts is None:
+            groups.append(np.sort(some))
+        else:
+            waiting += parts
+    return groups
 
 
 class _Cells(NamedTuple):

@@ -84,14 +84,15 @@ def neighbours(faces, start, listed):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def even_out(vertices, start, listed, rounds, there, back, other):  # type: ignore[no-untyped-def]
+def even_out(vertices, start, listed, weight, rounds, there, back, other):  # type: ignore[no-untyped-def]
     """Taubin's smoothing: towards the neighbours' mean by ``there``, then away from it by ``back``, which keeps volume.
 
-    ``other`` (V, 3) is scratch.
+    ``weight`` (V,) is how much of it is done where: threads and drops are too thin for all of it. ``other`` (V, 3) is
+    scratch.
     """
     for turn in range(2 * rounds):
-        share = there if turn % 2 == 0 else -back
         for i in range(len(vertices)):
+            share = weight[i] * (there if turn % 2 == 0 else -back)
             first, last = start[i], start[i + 1]
             x, y, z = 0.0, 0.0, 0.0
             for n in range(first, last):

@@ -214,8 +214,10 @@ def draw_to(prims, kinds, planes, vertices, normals, reach, corner, touching):  
 
 
 @kernel
-def attach(points, velocity, order, start, low, size, shape, count, vertices, reach, carried, near):  # type: ignore[no-untyped-def]
-    """Velocity of the liquid at vertices (V, 3), kernel-weighted, and the place of the particle nearest to each.
+def attach(  # type: ignore[no-untyped-def]
+    points, velocity, crowd, order, start, low, size, shape, count, vertices, reach, carried, near, crowd_near
+):
+    """Velocity of the liquid at vertices (V, 3), kernel-weighted, and the place and crowding of the nearest particle.
 
     What is handed over:
         points, order, start, low, size, shape: particles and images by cell, see liquid_surface.
@@ -247,6 +249,7 @@ def attach(points, velocity, order, start, low, size, shape, count, vertices, re
                 d2 = (points[j, 0] - x) ** 2 + (points[j, 1] - y) ** 2 + (points[j, 2] - z) ** 2
                 if d2 < least:
                     least, at = d2, j
+        crowd_near[i] = crowd[at]
         for c in range(3):
             near[i, c] = points[at, c]
             carried[i, c] = velocity[at, c]
