@@ -6,94 +6,221 @@ import numpy as np
 
 from physreel.simulators.dfsph_bodies import BOX, CAPSULE, ELLIPSOID, HULL, PLANE, SPHERE
 from physreel.simulators.dfsph_jit import inner, kernel
-from physreel.simulators.dfsph_tables import FIRST, LAST, PER_UNIT, SHARE, SLOPE
+from physreel.simulators.dfsph_tables import FIRST, LAST, PER_UNIT, SHARE, SLOPE, SUPPORT
 
 MOST = 6
 """Walls that a particle can be near to at once; of more, the nearest count."""
 
 _APART = 0.2
-"""A second wall counts in full if its nearest point stands this many spacings over the first one's plane."""
+"""Of one round surface, a second wall counts in full if its nearest point stands this many spacings over the plane of
+the first: less, and it is that wall going on."""
 
 _BEND = 0.13
-"""Half the mean square of the kernel's width along a wall, as seen from half a spacing off it: what a curved wall's
-surface is nearer than its tangent plane, in spacings for a curvature of one by spacing."""
+"""Half the mean square of the kernel's width along a wall, as seen from half a spacing off it: by so much a curved
+wall's surface is nearer than its tangent plane, in spacings for a curvature of one by spacing."""
+
+_STIFF = 5.0
+"""What is nearer to a wall than half a spacing counts as denser by this times the square of what is missing: else the
+weight of the liquid would press its lowest layer half into the wall, and thin it."""
+
+_DEEP = 0.5
+"""How deep behind a wall the middle of what is seen of it lies, in spacings."""
+
+_D, _N, _SHARE, _GRAD, _BODY, _PIECE, _COLUMNS = 0, 1, 4, 5, 8, 9, 10
+"""Columns of a found wall: distance, normal (3), share of the density, its gradient (3), body, piece."""
 
 
 @inner
-def _add(found, count, d, nx, ny, nz, bend, body):  # type: ignore[no-untyped-def]
-    """Insert a wall into the sorted list ``found`` (MOST, 6); return how many there are."""
+def _share(d, table):  # type: ignore[no-untyped-def]
+    """A half space's share of the density, and its slope, at distance d in spacings."""
+    u = (d - FIRST) * PER_UNIT
+    if u <= 0.0:
+        return 1.0, 0.0
+    if u >= (LAST - FIRST) * PER_UNIT:
+        return 0.0, 0.0
+    low = int(u)
+    f = u - low
+    return (
+        table[low, SHARE] + f * (table[low + 1, SHARE] - table[low, SHARE]),
+        table[low, SLOPE] + f * (table[low + 1, SLOPE] - table[low, SLOPE]),
+    )
+
+
+@inner
+def _add(found, count, wall):  # type: ignore[no-untyped-def]
+    """Insert a wall into the list ``found`` (MOST, _COLUMNS), nearest first; return how many there are."""
     at = count
     if count == MOST:
-        if d >= found[MOST - 1, 0]:
+        if wall[_D] >= found[MOST - 1, _D]:
             return count
         at = MOST - 1
-    while at > 0 and found[at - 1, 0] > d:
-        for c in range(6):
-            found[at, c] = found[at - 1, c]
+    while at > 0 and found[at - 1, _D] > wall[_D]:
+        found[at] = found[at - 1]
         at -= 1
-    found[at, 0], found[at, 1], found[at, 2], found[at, 3], found[at, 4] = d, nx, ny, nz, bend
-    found[at, 5] = body
+    found[at] = wall
     return min(count + 1, MOST)
 
 
 @inner
-def _box(x, y, z, size, out):  # type: ignore[no-untyped-def]
-    qx, qy, qz = abs(x) - size[0], abs(y) - size[1], abs(z) - size[2]
-    sx, sy, sz = (1.0 if x >= 0 else -1.0), (1.0 if y >= 0 else -1.0), (1.0 if z >= 0 else -1.0)
-    if qx <= 0.0 and qy <= 0.0 and qz <= 0.0:
-        out[0] = max(qx, qy, qz)
-        out[1], out[2], out[3] = 0.0, 0.0, 0.0
-        if qx >= qy and qx >= qz:
-            out[1] = sx
-        elif qy >= qz:
-            out[2] = sy
-        else:
-            out[3] = sz
-        return
-    px, py, pz = max(qx, 0.0), max(qy, 0.0), max(qz, 0.0)
-    d = np.sqrt(px * px + py * py + pz * pz)
-    out[0], out[1], out[2], out[3] = d, sx * px / d, sy * py / d, sz * pz / d
+def _flat(wall, d, nx, ny, nz, bend, spacing, table):  # type: ignore[no-untyped-def]
+    """A wall that is a half space but for its bend (positive where it bulges)."""
+    wall[_D], wall[_N], wall[_N + 1], wall[_N + 2] = d, nx, ny, nz
+    share, slope = _share(d / spacing + _BEND * min(max(bend * spacing, -0.5), 0.5), table)
+    wall[_SHARE] = share
+    slope /= spacing
+    wall[_GRAD], wall[_GRAD + 1], wall[_GRAD + 2] = slope * nx, slope * ny, slope * nz
 
 
 @inner
-def _turned(x, y, z, rows, first, count, reach, found, have, body):  # type: ignore[no-untyped-def]
+def _box(wall, at, size, spacing, table):  # type: ignore[no-untyped-def]
+    """A box: its share is the product of its sides' shares, as if it were as deep as need be behind the side seen."""
+    outside, best, axis = 0.0, -np.inf, 0
+    for c in range(3):
+        beyond = abs(at[c]) - size[c]
+        if beyond > 0.0:
+            outside += beyond * beyond
+        if beyond > best:
+            best, axis = beyond, c
+    wall[_N], wall[_N + 1], wall[_N + 2] = 0.0, 0.0, 0.0
+    if outside > 0.0:
+        wall[_D] = np.sqrt(outside)
+        for c in range(3):
+            beyond = abs(at[c]) - size[c]
+            if beyond > 0.0:
+                wall[_N + c] = (beyond if at[c] >= 0 else -beyond) / wall[_D]
+    else:
+        wall[_D] = best
+        wall[_N + axis] = 1.0 if at[axis] >= 0 else -1.0
+    if wall[_D] >= SUPPORT * spacing:
+        return
+    for c in range(3):
+        wall[_GRAD + c] = 1.0
+    wall[_SHARE] = 1.0
+    for c in range(3):
+        near = abs(at[c]) - size[c]
+        value, slope = _share(near / spacing, table)
+        if near < 0.0:
+            # Beside the box, over its narrow side: its far face counts as well.
+            far, far_slope = _share((-abs(at[c]) - size[c]) / spacing, table)
+            part = -near / size[c]
+            slope = slope * (1.0 - (1.0 - far) * part) + value * (-far_slope * part + (1.0 - far) * spacing / size[c])
+            value *= 1.0 - (1.0 - far) * part
+        slope *= (1.0 if at[c] >= 0 else -1.0) / spacing
+        for k in range(3):
+            wall[_GRAD + k] *= slope if k == c else value
+        wall[_SHARE] *= value
+
+
+@inner
+def _wedge(wall, first, second, cosine, part, spacing, table):  # type: ignore[no-untyped-def]
+    """Take off a wall's share what a second plane cuts away: (s, nx, ny, nz) of both, the first as seen more squarely.
+
+    The second counts by how far, at the depth that is seen, it runs from the foot of the particle; ``part`` of it.
+    """
+    sine = np.sqrt(max(1.0 - cosine * cosine, 1e-6))
+    value, slope = _share((second[0] / spacing - (first[0] / spacing + _DEEP) * cosine) / sine, table)
+    slope *= part / spacing / sine
+    value = 1.0 - part * (1.0 - value)
+    for c in range(3):
+        across = second[1 + c] - cosine * first[1 + c]
+        wall[_GRAD + c] = wall[_GRAD + c] * value + wall[_SHARE] * slope * across
+    wall[_SHARE] *= value
+
+
+@inner
+def _hull(wall, at, rows, first, count, spacing, table):  # type: ignore[no-untyped-def]
+    """A hull: the face seen most squarely, cut off by the next."""
+    best, second, k0, k1 = -np.inf, -np.inf, -1, -1
+    for m in range(first, first + count):
+        d = rows[m, 0] * at[0] + rows[m, 1] * at[1] + rows[m, 2] * at[2] - rows[m, 3]
+        if d > best:
+            best, second, k0, k1 = d, best, m, k0
+        elif d > second:
+            second, k1 = d, m
+    _flat(wall, best, rows[k0, 0], rows[k0, 1], rows[k0, 2], 0.0, spacing, table)
+    cosine = rows[k0, 0] * rows[k1, 0] + rows[k0, 1] * rows[k1, 1] + rows[k0, 2] * rows[k1, 2]
+    one = (best, rows[k0, 0], rows[k0, 1], rows[k0, 2])
+    two = (second, rows[k1, 0], rows[k1, 1], rows[k1, 2])
+    _wedge(wall, one, two, cosine, 1.0, spacing, table)
+
+
+@inner
+def _line(rows, a, b, r, z):  # type: ignore[no-untyped-def]
+    """Signed distance of (r, z) from the line through corners a and b, the line's outward normal, and its length."""
+    er, ez = rows[b, 0] - rows[a, 0], rows[b, 1] - rows[a, 1]
+    length = max(np.sqrt(er * er + ez * ez), 1e-300)
+    nr, nz = ez / length, -er / length
+    return (r - rows[a, 0]) * nr + (z - rows[a, 1]) * nz, nr, nz, length
+
+
+@inner
+def _turned(at, rows, first, count, far, found, have, wall, spacing, table):  # type: ignore[no-untyped-def]
     """Walls of a turned polygon: each edge that is seen squarely, and convex corners; in the piece's frame."""
-    r = np.sqrt(x * x + y * y)
-    ux, uy = (x / r, y / r) if r > 1e-12 else (1.0, 0.0)
+    r, z = np.sqrt(at[0] * at[0] + at[1] * at[1]), at[2]
+    ux, uy = (at[0] / r, at[1] / r) if r > 1e-12 else (1.0, 0.0)
     inside = False
     near, near_r, near_z = np.inf, 0.0, 0.0
     before = have
-    last = first + count - 1
-    pr, pz = rows[last, 0] - rows[last - 1, 0], rows[last, 1] - rows[last - 1, 1]
-    a, b = rows[last, 0], rows[last, 1]
-    for k in range(first, first + count):
-        # The edge from (a, b) to this corner; (pr, pz) is the edge before it.
-        c, d = rows[k, 0], rows[k, 1]
-        er, ez = c - a, d - b
-        wr, wz = r - a, z - b
-        along, length2 = wr * er + wz * ez, er * er + ez * ez
-        if (b > z) != (d > z) and r < a + er * (z - b) / ez:
+    for k in range(count):
+        a, b = first + k, first + (k + 1) % count
+        ar, az, br, bz = rows[a, 0], rows[a, 1], rows[b, 0], rows[b, 1]
+        er, ez = br - ar, bz - az
+        along, length2 = (r - ar) * er + (z - az) * ez, er * er + ez * ez
+        if (az > z) != (bz > z) and r < ar + er * (z - az) / ez:
             inside = not inside
-        if wr * pr + wz * pz > 0.0 and along < 0.0:
-            gap = np.sqrt(wr * wr + wz * wz)
-            if gap < reach and gap > 0.0:
-                n = wr / gap
-                have = _add(found, have, gap, n * ux, n * uy, wz / gap, n / max(a, 1e-9) if a > 0 else 0.0, body)
-        if (a > 1e-12 or c > 1e-12) and length2 > 0.0:
-            length = np.sqrt(length2)
-            nr, nz = ez / length, -er / length
-            side = wr * nr + wz * nz
-            if 0.0 <= along <= length2:
-                if 0.0 <= side < reach:
-                    at = a + er * along / length2
-                    have = _add(found, have, side, nr * ux, nr * uy, nz, nr / max(at, 1e-9), body)
-                if abs(side) < near:
-                    near, near_r, near_z = abs(side), nr, nz
-        a, b, pr, pz = c, d, er, ez
-    if inside:
+        prev = first + (k + count - 1) % count
+        onto = (r - ar) * (ar - rows[prev, 0]) + (z - az) * (az - rows[prev, 1])
+        if onto > 0.0 and along < 0.0:
+            # The corner at the edge's start is nearest: cut by both its edges, the more square one first.
+            gap = np.sqrt((r - ar) ** 2 + (z - az) ** 2)
+            if gap < far:
+                s0, r0, z0, _ = _line(rows, prev, a, r, z)
+                s1, r1, z1, _ = _line(rows, a, b, r, z)
+                if ar <= 1e-12:
+                    # On the axis one of the two edges is none.
+                    if er == 0.0:
+                        s1, r1, z1 = s0, r0, z0
+                    else:
+                        s0, r0, z0 = s1, r1, z1
+                elif s1 > s0:
+                    s0, r0, z0, s1, r1, z1 = s1, r1, z1, s0, r0, z0
+                _flat(wall, s0, r0 * ux, r0 * uy, z0, 0.0, spacing, table)
+                cosine = r0 * r1 + z0 * z1
+                if cosine < 1.0 - 1e-9:
+                    _wedge(
+                        wall, (s0, r0 * ux, r0 * uy, z0), (s1, r1 * ux, r1 * uy, z1), cosine, 1.0, spacing, table
+                    )  # fmt: skip
+                nr, nz = ((r - ar) / gap, (z - az) / gap) if gap > 0.0 else (r0, z0)
+                wall[_D], wall[_N], wall[_N + 1], wall[_N + 2] = gap, nr * ux, nr * uy, nz
+                have = _add(found, have, wall)
+        if (ar > 1e-12 or br > 1e-12) and 0.0 <= along <= length2 and length2 > 0.0:
+            side, nr, nz, length = _line(rows, a, b, r, z)
+            if 0.0 <= side < far:
+                foot = ar + er * along / length2
+                _flat(wall, side, nr * ux, nr * uy, nz, nr / max(foot, 1e-9), spacing, table)
+                way = along / length
+                closer = min(way, length - way)
+                for end in range(2):
+                    c, d = (prev, a) if end == 0 else (b, first + (k + 2) % count)
+                    if rows[c, 0] <= 1e-12 and rows[d, 0] <= 1e-12:
+                        continue
+                    s1, r1, z1, other = _line(rows, c, d, r, z)
+                    # Convex corners only, and of a narrow edge the farther one by degrees.
+                    turn = er * (rows[d, 1] - rows[c, 1]) - ez * (rows[d, 0] - rows[c, 0])
+                    if other <= 0.0 or (turn if end == 1 else -turn) <= 0.0:
+                        continue
+                    part = 1.0 if (way if end == 0 else length - way) == closer else 2.0 * closer / length
+                    _wedge(
+                        wall, (side, nr * ux, nr * uy, nz), (s1, r1 * ux, r1 * uy, z1), nr * r1 + nz * z1, part,
+                        spacing, table,
+                    )  # fmt: skip
+                have = _add(found, have, wall)
+            if abs(side) < near:
+                near, near_r, near_z = abs(side), nr, nz
+    if inside and near < np.inf:
         have = before
-        if near < np.inf:
-            have = _add(found, have, -near, near_r * ux, near_r * uy, near_z, 0.0, body)
+        _flat(wall, -near, near_r * ux, near_r * uy, near_z, 0.0, spacing, table)
+        have = _add(found, have, wall)
     return have
 
 
@@ -117,15 +244,15 @@ def find_contacts(  # type: ignore[no-untyped-def]
         normal: (n, MOST, 3) out, from wall to particle.
         wall_body: (n, MOST) out.
         wall_velocity: (n, MOST, 3) out, of the wall at its nearest point.
-        wall_slope: (n, MOST) out: how the share of the density grows along the normal.
+        wall_slope: (n, MOST, 3) out: gradient of its share of the density.
         wall_share: (n,) out: share of the density that is walls.
         slope: (n, 3) out: its gradient.
         flow: (n,) out: its growth by the walls' own motion, negated: gradients · wall velocities.
     """
-    far = 2.0 * spacing
-    found = np.empty((MOST, 6))
-    all_found = np.empty((MOST, 6))
-    shape = np.empty(4)
+    far = SUPPORT * spacing
+    local, found = np.empty((MOST, _COLUMNS)), np.empty((MOST, _COLUMNS))
+    wall, at = np.empty(_COLUMNS), np.empty(3)
+    free, weight = np.empty(MOST), np.empty(MOST)
     pieces = len(kind)
     # Pieces' frames in the world.
     turns, places = np.empty((pieces, 3, 3)), np.empty((pieces, 3))
@@ -161,88 +288,74 @@ def find_contacts(  # type: ignore[no-untyped-def]
                 continue
             dx, dy, dz = x - places[p, 0], y - places[p, 1], z - places[p, 2]
             t = turns[p]
-            lx = t[0, 0] * dx + t[1, 0] * dy + t[2, 0] * dz
-            ly = t[0, 1] * dx + t[1, 1] * dy + t[2, 1] * dz
-            lz = t[0, 2] * dx + t[1, 2] * dy + t[2, 2] * dz
+            for c in range(3):
+                at[c] = t[0, c] * dx + t[1, c] * dy + t[2, c] * dz
             have = 0
             if kind[p] == PLANE:
-                if lz < far:
-                    have = _add(found, 0, lz, 0.0, 0.0, 1.0, 0.0, body[p])
+                if at[2] < far:
+                    _flat(wall, at[2], 0.0, 0.0, 1.0, 0.0, spacing, table)
+                    have = _add(local, 0, wall)
             elif kind[p] == BOX:
-                _box(lx, ly, lz, size[p], shape)
-                if shape[0] < far:
-                    have = _add(found, 0, shape[0], shape[1], shape[2], shape[3], 0.0, body[p])
+                _box(wall, at, size[p], spacing, table)
+                if wall[_D] < far:
+                    have = _add(local, 0, wall)
             elif kind[p] == SPHERE or kind[p] == CAPSULE:
-                along = min(max(lz, -size[p, 1]), size[p, 1])
-                h = np.sqrt(lx * lx + ly * ly + (lz - along) ** 2)
+                along = min(max(at[2], -size[p, 1]), size[p, 1])
+                h = np.sqrt(at[0] ** 2 + at[1] ** 2 + (at[2] - along) ** 2)
                 if h > 1e-12 and h - size[p, 0] < far:
                     bend = (2.0 if abs(along) == size[p, 1] else 1.0) / size[p, 0]
-                    have = _add(found, 0, h - size[p, 0], lx / h, ly / h, (lz - along) / h, bend, body[p])
+                    _flat(wall, h - size[p, 0], at[0] / h, at[1] / h, (at[2] - along) / h, bend, spacing, table)
+                    have = _add(local, 0, wall)
             elif kind[p] == ELLIPSOID:
-                ax, ay, az = lx / size[p, 0], ly / size[p, 1], lz / size[p, 2]
+                ax, ay, az = at[0] / size[p, 0], at[1] / size[p, 1], at[2] / size[p, 2]
                 k0 = np.sqrt(ax * ax + ay * ay + az * az)
                 gx, gy, gz = ax / size[p, 0], ay / size[p, 1], az / size[p, 2]
                 k1 = np.sqrt(gx * gx + gy * gy + gz * gz)
-                if k1 > 1e-12:
-                    d = k0 * (k0 - 1.0) / k1
-                    if d < far:
-                        have = _add(found, 0, d, gx / k1, gy / k1, gz / k1, 0.0, body[p])
+                if k1 > 1e-12 and k0 * (k0 - 1.0) / k1 < far:
+                    _flat(wall, k0 * (k0 - 1.0) / k1, gx / k1, gy / k1, gz / k1, 0.0, spacing, table)
+                    have = _add(local, 0, wall)
             elif kind[p] == HULL:
-                best, at = -np.inf, -1
-                for m in range(first[p], first[p] + rows_count[p]):
-                    d = rows[m, 0] * lx + rows[m, 1] * ly + rows[m, 2] * lz - rows[m, 3]
-                    if d > best:
-                        best, at = d, m
-                if best < far:
-                    have = _add(found, 0, best, rows[at, 0], rows[at, 1], rows[at, 2], 0.0, body[p])
+                _hull(wall, at, rows, first[p], rows_count[p], spacing, table)
+                if wall[_D] < far:
+                    have = _add(local, 0, wall)
             else:
-                have = _turned(lx, ly, lz, rows, first[p], rows_count[p], far, found, 0, body[p])
+                have = _turned(at, rows, first[p], rows_count[p], far, local, 0, wall, spacing, table)
             for m in range(have):
-                nx, ny, nz = found[m, 1], found[m, 2], found[m, 3]
-                total = _add(
-                    all_found, total, found[m, 0],
-                    t[0, 0] * nx + t[0, 1] * ny + t[0, 2] * nz,
-                    t[1, 0] * nx + t[1, 1] * ny + t[1, 2] * nz,
-                    t[2, 0] * nx + t[2, 1] * ny + t[2, 2] * nz,
-                    found[m, 4], body[p],
-                )  # fmt: skip
+                # Into the world's frame.
+                wall[:] = local[m]
+                for first_column in (_N, _GRAD):
+                    vx, vy, vz = wall[first_column], wall[first_column + 1], wall[first_column + 2]
+                    for c in range(3):
+                        wall[first_column + c] = t[c, 0] * vx + t[c, 1] * vy + t[c, 2] * vz
+                wall[_BODY], wall[_PIECE] = body[p], p
+                total = _add(found, total, wall)
         count[i] = total
-        free = 1.0
+        gone = 1.0
         for k in range(total):
-            d = all_found[k, 0]
+            d = found[k, _D]
             distance[i, k] = d
-            wall_body[i, k] = int(all_found[k, 5])
+            wall_body[i, k] = int(found[k, _BODY])
             for c in range(3):
-                normal[i, k, c] = all_found[k, 1 + c]
-            # A wall that lies in the plane of a nearer one, or behind it, is part of that one's half space.
-            weight = 1.0
+                normal[i, k, c] = found[k, _N + c]
+            weight[k] = 1.0
             for m in range(k):
-                cosine = 0.0
-                for c in range(3):
-                    cosine += normal[i, m, c] * normal[i, k, c]
-                weight = min(weight, max((distance[i, m] - d * cosine) / (_APART * spacing), 0.0))
-            bend = min(max(all_found[k, 4] * spacing, -0.5), 0.5)
-            u = (d / spacing + _BEND * bend - FIRST) * PER_UNIT
-            if u <= 0.0:
-                share, growth = table[0, SHARE], 0.0
-            elif u >= (LAST - FIRST) * PER_UNIT:
-                share, growth = 0.0, 0.0
-            else:
-                low = int(u)
-                share = table[low, SHARE] + (u - low) * (table[low + 1, SHARE] - table[low, SHARE])
-                growth = table[low, SLOPE] + (u - low) * (table[low + 1, SLOPE] - table[low, SLOPE])
-            wall_slope[i, k] = weight * growth / spacing
-            all_found[k, 4] = 1.0 - weight * share
-            free *= all_found[k, 4]
-        wall_share[i] = 1.0 - free
+                if found[m, _PIECE] == found[k, _PIECE]:
+                    cosine = 0.0
+                    for c in range(3):
+                        cosine += normal[i, m, c] * normal[i, k, c]
+                    weight[k] = min(weight[k], max((distance[i, m] - d * cosine) / (_APART * spacing), 0.0))
+            free[k] = 1.0 - weight[k] * found[k, _SHARE]
+            gone *= free[k]
+        share = 1.0 - gone
         flow[i] = 0.0
         slope[i, 0], slope[i, 1], slope[i, 2] = 0.0, 0.0, 0.0
         for k in range(total):
-            others = 1.0
+            others = weight[k]
             for m in range(total):
                 if m != k:
-                    others *= all_found[m, 4]
-            wall_slope[i, k] *= others
+                    others *= free[m]
+            lack = weight[k] * _STIFF * max(0.5 - distance[i, k] / spacing, 0.0)
+            share += lack * (0.5 - distance[i, k] / spacing)
             b = wall_body[i, k]
             px = x - distance[i, k] * normal[i, k, 0] - body_place[b, 0]
             py = y - distance[i, k] * normal[i, k, 1] - body_place[b, 1]
@@ -250,5 +363,7 @@ def find_contacts(  # type: ignore[no-untyped-def]
             for c in range(3):
                 v = drift[b, c] + rate[b, c, 0] * px + rate[b, c, 1] * py + rate[b, c, 2] * pz
                 wall_velocity[i, k, c] = v
-                slope[i, c] += wall_slope[i, k] * normal[i, k, c]
-                flow[i] += wall_slope[i, k] * normal[i, k, c] * v
+                wall_slope[i, k, c] = others * found[k, _GRAD + c] - 2.0 * lack / spacing * normal[i, k, c]
+                slope[i, c] += wall_slope[i, k, c]
+                flow[i] += wall_slope[i, k, c] * v
+        wall_share[i] = share

@@ -17,41 +17,40 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 SUPPORT = 2.0
+H = SUPPORT / 2
 
-FIRST, LAST, PER_UNIT = -1.0, 1.5, 128
+FIRST, LAST, PER_UNIT = -1.5, SUPPORT - 0.5, 128
 """The tables' range of distances, and entries a spacing."""
 
 SHARE, SLOPE, DRAG_ALONG, DRAG_ACROSS = range(4)
 """Columns: the wall's share of the density, its derivative by distance, and the viscous drag of the wall on a particle
 along and across it, for a viscosity of 1 and a speed of 1."""
 
-STIFF = 5.0
-"""What is nearer to a wall than half a spacing counts as denser by this times the square of what is missing: else the
-weight of the liquid would press its lowest layer half into the wall, and thin it."""
-
 _SMALLEST = 0.25
 """A particle nearer to the wall than this has the velocity gradient of one that is not."""
 
 
-def spline(q: Floats) -> Floats:
-    """The kernel at distance q."""
-    return np.where(q < 1.0, 1.0 - 1.5 * q**2 + 0.75 * q**3, 0.25 * np.maximum(2.0 - q, 0.0) ** 3) / np.pi
+def spline(r: Floats) -> Floats:
+    """The kernel at distance r."""
+    q = r / H
+    return np.where(q < 1.0, 1.0 - 1.5 * q**2 + 0.75 * q**3, 0.25 * np.maximum(2.0 - q, 0.0) ** 3) / np.pi / H**3
 
 
-def spline_slope(q: Floats) -> Floats:
-    """The kernel's derivative at distance q."""
-    return np.where(q < 1.0, -3.0 * q + 2.25 * q**2, -0.75 * np.maximum(2.0 - q, 0.0) ** 2) / np.pi
+def spline_slope(r: Floats) -> Floats:
+    """The kernel's derivative at distance r."""
+    q = r / H
+    return np.where(q < 1.0, -3.0 * q + 2.25 * q**2, -0.75 * np.maximum(2.0 - q, 0.0) ** 2) / np.pi / H**4
 
 
 @lru_cache(maxsize=1)
 def wall_tables() -> Floats:
     """(n, 4) the columns above at distances FIRST + k / PER_UNIT."""
-    u = FIRST + np.arange(round((LAST - FIRST) * PER_UNIT) + 1) / PER_UNIT
+    u = FIRST + np.arange(int((LAST - FIRST) * PER_UNIT) + 2) / PER_UNIT
     out = np.zeros((len(u), 4))
     edges = np.linspace(0.0, SUPPORT, 4097)
     radius = 0.5 * (edges[1:] + edges[:-1])
     area = np.pi * np.diff(edges**2)
-    for depth in (0.5, 1.5, 2.5):
+    for depth in (0.5, 1.5, 2.5, 3.5):
         z = u + depth
         # Distances from the particle to the rings of a layer.
         q = np.sqrt(z[:, None] ** 2 + radius**2)
@@ -61,8 +60,5 @@ def wall_tables() -> Floats:
         out[:, SLOPE] -= 2.0 * np.pi * z * spline(np.abs(z))
         out[:, DRAG_ALONG] += mirror * (drag * 0.5 * radius**2 / q**2).sum(1)
         out[:, DRAG_ACROSS] += mirror * (drag * z[:, None] ** 2 / q**2).sum(1)
-    near = np.maximum(0.5 - u, 0.0)
-    out[:, SHARE] += STIFF * near**2
-    out[:, SLOPE] -= 2.0 * STIFF * near
     out.flags.writeable = False
     return out

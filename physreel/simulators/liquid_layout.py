@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.geometry.distances import signed_distances, world_distances
+from physreel.geometry.distances import distance_gradients, signed_distances, world_distances
 from physreel.geometry.mass import mass_properties
 from physreel.geometry.rotations import rotate_wxyz
 from physreel.geometry.vessels import capacity_m3, inner_radius_m
@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 _GOLDEN = (5**0.5 - 1) / 2
 _SLICES = 512
+_LOOKS = 33
 _FINENESS = 4
 """What bodies take up of a fill is measured by points of this many a spacing along each axis."""
 
@@ -162,12 +163,23 @@ def _region(fill: RegionFill, others: list[Standing], spacing_m: float, wall_gap
         fine = _block(low, high, [_FINENESS * n for n in counts])
         fine = fine[signed_distances(fill.shape, fine) < 0.0]
         free = float((_least_distance(near, _to_world(fine, pose)) > 0.0).mean()) if len(fine) else 0.0
-        grown = grown[_least_distance(near, _to_world(grown, pose)) >= wall_gap * spacing_m]
+        grown = grown[_least_distance(near, _to_world(grown, pose)) >= wall_gap * spacing_m - 1e-6]
+        grown = grown[_not_behind(fill, near, grown, pose)]
     wanted = round(free * volume / spacing_m**3)
     # Of many sites as far in as each other, which ones are taken must not favour a side.
     rank = np.round(signed_distances(fill.shape, grown) / spacing_m, 3) + 1e-3 * _scatter(len(grown))
     chosen = np.argsort(rank, kind="stable")[:wanted]
     return _to_world(grown[np.sort(chosen)], pose)
+
+
+def _not_behind(fill: RegionFill, near: list[Standing], sites: Floats, pose: Floats) -> NDArray[np.bool_]:
+    """(n,) whether no body stands between sites (n, 3) in the region's frame and the region."""
+    beyond = np.maximum(signed_distances(fill.shape, sites), 0.0)
+    way = -beyond[:, None] * distance_gradients(fill.shape, sites)
+    clear = np.ones(len(sites), np.bool_)
+    for share in np.linspace(0.0, 1.0, _LOOKS):
+        clear &= _least_distance(near, _to_world(sites + share * way, pose)) > -1e-6
+    return clear
 
 
 def _bounds(fill: RegionFill) -> tuple[Floats, Floats]:

@@ -1,0 +1,187 @@
+"""The particles of the dfsph engine and their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.errors import SimulationError
+from physreel.simulators import dfsph_contacts, dfsph_drag, dfsph_forces, dfsph_pairs, dfsph_solver
+from physreel.simulators.dfsph_bodies import pieces_of, world_frames
+from physreel.simulators.dfsph_tables import wall_tables
+from physreel.simulators.liquid_record import LiquidRecorder
+from physreel.simulators.liquid_start import LiquidStart
+from physreel.spec import SceneSpec
+
+Floats = NDArray[np.float64]
+
+WALL_GAP = 0.25
+"""Particles come no nearer to walls than this many spacings."""
+
+CFL = 0.4
+"""Nothing moves more than this many spacings a step."""
+
+FALL = 0.1
+"""Nor is a step longer than this share of the time in which something falls a spacing or so, √(spacing / g)."""
+
+SPRAY = 0.7
+"""What is less dense than this has no pressure."""
+
+SLACK = 0.01
+"""Liquid grows denser freely up to this much short of its density at rest: else what shifts made a little less dense
+would sink back in the next step, for ever."""
+
+GROWTH_TOLERANCE, DENSITY_TOLERANCE = 1e-4, 1e-3
+"""Root mean squares of excess density a step that pressures and shifts may leave."""
+
+MOST_ROUNDS = 100
+
+LEAST_VISCOSITY_M2_S = 3e-5
+"""Kinematic viscosity between particles is at least this, or they jostle for seconds; at walls it is the true one."""
+
+DRAG_TOLERANCE = 0.03
+
+_NAMES = ("ids", "position", "velocity", "mass", "inverse_mass", "viscosity", "wall_viscosity", "pressure")
+
+
+class Liquid:
+    """All particles that are in the world, in the order of their cells; ``ids`` says which is which.
+
+    Args:
+        spec: the world.
+        start: its particles at time 0.
+        recorder: takes samples while time goes on.
+        poses: (B, 7) of all bodies at a time.
+
+    Attributes:
+        impulse: (B, 6) impulses and moments that bodies took from the liquid since it was last set to zero; kept where
+            ``middles`` is set, which gives their centres of mass (B, 3) at poses (B, 7).
+    """
+
+    def __init__(
+        self, spec: SceneSpec, start: LiquidStart, recorder: LiquidRecorder, poses: Callable[[float], Floats]
+    ) -> None:
+        self.spec, self.spacing, self.recorder, self.poses = spec, start.spacing_m, recorder, poses
+        self.gravity = np.asarray(spec.gravity_m_s2, np.float64)
+        self.pieces, self.table = pieces_of(spec), wall_tables()
+        n = len(start)
+        liquids = [spec.liquid(fluid.liquid) for fluid in spec.fluids]
+        density = np.array([liquid.density_kg_m3 for liquid in liquids])[start.fluid]
+        self.ids = np.arange(n)
+        self.position, self.velocity = start.position_m.copy(), start.velocity_m_s.copy()
+        self.mass = density * start.spacing_m**3
+        self.inverse_mass = 1.0 / self.mass
+        self.wall_viscosity = np.array([liquid.viscosity_pa_s for liquid in liquids])[start.fluid]
+        self.viscosity = np.maximum(self.wall_viscosity, LEAST_VISCOSITY_M2_S * density)
+        self.pressure = np.zeros(n)
+        self.present = np.ones(n, np.bool_)
+        self.full_position, self.full_velocity = self.position.copy(), self.velocity.copy()
+        self.time, self.steps, self.rounds, self.error_sum = 0.0, 0, np.zeros(3, np.int64), 0.0
+        self.fastest = float(np.linalg.norm(self.velocity, axis=1).max(initial=0.0))
+        self.impulse = np.zeros((len(spec.bodies), 6))
+        self.middles: Callable[[Floats], Floats] | None = None
+        # Room for what is made anew each step.
+        most = dfsph_contacts.MOST
+        self._start = np.zeros(dfsph_pairs.MOST_CELLS + 1, np.int32)
+        self._count, self._distance = np.zeros(n, np.int64), np.zeros((n, most))
+        self._normal, self._wall_body = np.zeros((n, most, 3)), np.zeros((n, most), np.int64)
+        self._wall_velocity, self._wall_slope = np.zeros((n, most, 3)), np.zeros((n, most, 3))
+        self._share, self._slope, self._flow = np.zeros(n), np.zeros((n, 3)), np.zeros(n)
+        self._first, self._other, self._pair = np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros((0, 4))
+        self._density, self._diagonal, self._total = np.zeros(n), np.zeros(n), np.zeros((n, 4))
+        self._make_room(20 * n)
+
+    def advance(self, until_s: float) -> None:
+        """Take steps, and the samples that fall due, up to a time."""
+        recorder = self.recorder
+        while True:
+            due = recorder.time_s(recorder.taken) if recorder.taken < recorder.sample_count else np.inf
+            if due <= self.time + 1e-9:
+                self._sample(due)
+                continue
+            left = min(due, until_s) - self.time
+            if left <= 1e-9:
+                return
+            dt = left / np.ceil(left / self.step_limit())
+            if len(self.ids):
+                self.step(dt)
+            self.time += dt
+
+    def step_limit(self) -> float:
+        """The longest step that may be taken now."""
+        g, s, v = float(np.linalg.norm(self.gravity)), self.spacing, max(self.fastest, 1e-3)
+        if g == 0.0:
+            return CFL * s / v
+        # So that at the speed after the step, v + g dt, the way is no longer.
+        return float(min((np.sqrt(v * v + 4 * g * CFL * s) - v) / (2 * g), FALL * np.sqrt(s / g)))
+
+    def _sample(self, time: float) -> None:
+        self.full_position[self.ids], self.full_velocity[self.ids] = self.position, self.velocity
+        if not np.isfinite(self.position).all():
+            raise SimulationError(f"the liquid went unstable: positions are no longer numbers at {time:.3f} s")
+        self.recorder.sample(time, self.full_position, self.full_velocity, self.present, self.poses(time))
+
+    def _make_room(self, pairs: int) -> None:
+        self._other, self._pair = np.zeros(pairs, np.int32), np.zeros((pairs, 4), np.float64)
+
+    def step(self, dt: float) -> None:
+        """Take one step."""
+        s, p, n = self.spacing, self.pieces, len(self.ids)
+        order, cell, dims, reach = dfsph_pairs.cell_order(self.position, s, self._start)
+        for name in _NAMES:
+            setattr(self, name, getattr(self, name)[order])
+        here = self.poses(self.time)
+        turn0, place0 = world_frames(here)
+        turn1, place1 = world_frames(self.poses(self.time + dt))
+        count, distance, normal, wall_body = self._count[:n], self._distance[:n], self._normal[:n], self._wall_body[:n]
+        wall_velocity, wall_slope, slope, flow = (
+            self._wall_velocity[:n],
+            self._wall_slope[:n],
+            self._slope[:n],
+            self._flow[:n],
+        )
+        dfsph_contacts.find_contacts(
+            self.position, s, p.kind, p.body, p.turn, p.place, p.size, p.first, p.count, p.rows, p.middle, p.reach,
+            turn0, place0, turn1, place1, dt, self.table,
+            count, distance, normal, wall_body, wall_velocity, wall_slope, self._share[:n], slope, flow,
+        )  # fmt: skip
+        first, density, diagonal = self._first[: n + 1], self._density[:n], self._diagonal[:n]
+        while True:
+            used = dfsph_pairs.find_pairs(
+                self.position, s, cell, self._start, dims, reach, count, distance, normal, wall_body, self._share[:n],
+                slope, self.inverse_mass, first, self._other, self._pair, density, diagonal, self._total[:n],
+            )  # fmt: skip
+            if used <= len(self._other):
+                break
+            self._make_room(int(1.2 * used))
+        pairs = (first, self._other, self._pair)
+        self.velocity += dt * self.gravity
+        dragged = dfsph_drag.drag(
+            self.velocity, *pairs, count, distance, normal, wall_velocity, self.mass, self.viscosity,
+            self.wall_viscosity, s, dt, self.table, DRAG_TOLERANCE, MOST_ROUNDS,
+        )  # fmt: skip
+        middle = None if self.middles is None else self.middles(here)
+        if middle is not None:
+            dfsph_forces.drag_impulses(
+                self.position, self.velocity, count, distance, normal, wall_body, wall_velocity, self.wall_viscosity,
+                s, dt, self.table, middle, self.impulse,
+            )  # fmt: skip
+        forced, shifted, error = dfsph_solver.press(
+            self.position, self.velocity, density, *pairs, slope, flow, self.inverse_mass, diagonal, dt, SPRAY, SLACK,
+            self.pressure, GROWTH_TOLERANCE, DENSITY_TOLERANCE, MOST_ROUNDS,
+        )  # fmt: skip
+        before = self.velocity.copy() if middle is not None else self.velocity
+        place = self.position.copy() if middle is not None else self.position
+        self.fastest = dfsph_solver.move(
+            self.position, self.velocity, count, distance, normal, wall_velocity, WALL_GAP * s, dt
+        )
+        if middle is not None:
+            dfsph_forces.wall_impulses(
+                place, before, self.velocity, self.mass, self.pressure, count, distance, normal, wall_body, wall_slope,
+                dt, middle, self.impulse,
+            )  # fmt: skip
+        self.steps += 1
+        self.rounds += (forced, dragged, shifted)
+        self.error_sum += error
