@@ -76,30 +76,29 @@ class MitsubaRenderer(VideoRenderer):
     def _film(
         self, mi: Any, spec: SceneSpec, trajectory: Trajectory, camera: Camera, wanted: frozenset[PassName]
     ) -> View:
-        from physreel.renderers.video.mitsuba_light import Quality, Studio
+        from physreel.renderers.video.mitsuba_light import Quality
         from physreel.renderers.video.mitsuba_passes import Lens, exact_passes, first_hits
+        from physreel.renderers.video.mitsuba_picture import Painter
         from physreel.renderers.video.mitsuba_rays import Rays
         from physreel.renderers.video.mitsuba_world import World
         from physreel.renderers.video.trace_finish import TONE_STEPS, tone_table
 
-        width, height = camera.width, camera.height
-        frames = trajectory.frame_count
+        frames, size = trajectory.frame_count, (camera.height, camera.width)
         views = np.stack([camera.camera_to_world(k / spec.fps) for k in range(frames + 1)])
-        world, lens, rays = World(mi, spec, trajectory, camera), Lens(camera.intrinsics(), views), Rays(mi)
+        rays, lens, tone = Rays(mi), Lens(camera, views), tone_table()
+        world = World(mi, rays, spec, trajectory, camera)
         quality = Quality(samples=self.samples, depth=self.depth, light=self.light)
-        studio = Studio(mi, world, lens, rays, quality, (width, height), camera.fov_y_deg) if "rgb" in wanted else None
-        tone = tone_table()
-        x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+        painter = Painter(mi, world, lens, rays, quality) if "rgb" in wanted else None
         made: dict[str, list[NDArray[Any]]] = {name: [] for name in wanted}
         for frame in range(frames):
             stage = world.stage(frame)
             bare = world.bare_scene(stage)
-            eye, directions = lens.rays(frame, x.ravel(), y.ravel())
+            eye, directions = lens.pixel_rays(frame)
             seen, counted = first_hits(world, stage, rays, bare, eye, directions)
             for name, picture in exact_passes(world, lens, frame, counted, directions, wanted).items():
-                made[name].append(picture.reshape(height, width, *picture.shape[1:]))
-            if studio is not None:
-                linear = studio.picture(stage, bare, seen)
+                made[name].append(picture.reshape(*size, *picture.shape[1:]))
+            if painter is not None:
+                linear = painter.picture(stage, bare, seen)
                 made["rgb"].append(tone[np.clip(4096.0 * linear + 0.5, 0, TONE_STEPS).astype(np.int64)])
         return View(
             camera=camera.name,

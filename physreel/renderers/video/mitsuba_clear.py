@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,28 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Meet = Callable[[Floats, Floats], Hits]
-Shade = Callable[[Hits, Floats, Floats], Floats]
 
-_MOST_BORDERS = 16
+
+class Shade(Protocol):
+    """What adds the light of opaque surfaces."""
+
+    def __call__(
+        self, met: Hits, origins: Floats, directions: Floats, pixel: Ints, weight: Floats, *, solid: bool
+    ) -> None:
+        """Add to pixels, with weights, what surfaces send along rays; ``solid``: partly clear ones too."""
+
+
+_MOST_BORDERS = 24
+# Mirrored light that brings less than the first is not followed but guessed; what brings less than the second is lost.
+_FOLLOWED, _LEAST = 0.06, 0.003
 # A lamp's mirror image in one sample is never brighter: it must not become a speck.
 _LAMP_LIMIT = 8.0
 # Smoother surfaces than this (GGX) mirror as if they were smooth.
 _SMOOTH = 2e-3
 _STEP = 1e-5
+# Narrower gaps between a liquid and a wall only come of their triangles, and between solids of how an engine lets them
+# touch: there is none.
+_GAP_M, _CONTACT_M = 0.8e-3, 0.1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +88,7 @@ class Clear:
     """
 
     def __init__(self, world: World, sky: Sky) -> None:
-        self._sky = sky
+        self._sky, self._ambient = sky, np.array(world.spec.environment.ambient)
         bodies = len(world.spec.bodies)
         # Owner, index, loss a metre, colour, opaque share, width of facets' slopes.
         media: list[tuple[int, float, tuple[float, ...], tuple[float, ...], float, float]] = []
@@ -85,117 +100,150 @@ class Clear:
                 media.append((bodies + f, liquid.ior, liquid.absorption_per_m, (1.0,) * 3, liquid.opacity, 0.0))
         self.number = np.full(bodies + len(world.liquids) + 1, -1)
         self.number[[row[0] for row in media]] = np.arange(len(media))
+        self._liquid = np.array([*(row[0] >= bodies for row in media), False])
         media.append((-1, 1.0, (0.0,) * 3, (1.0,) * 3, 0.0, 0.0))
         _, self._ior, self._loss, self._color, self._matte, self._rough = map(np.array, zip(*media, strict=True))
         self._lamps = [ball for ball in map(lamp_ball, world.spec.lights) if ball is not None]
 
-    def seen(
-        self, met: Hits, origins: Floats, directions: Floats, *, meet: Meet, shade: Shade, solid: Shade,
-        rng: np.random.Generator,
-    ) -> Floats:  # fmt: skip
-        """(N, 3) radiance along rays that come through air.
+    def follow(
+        self, out: Floats, met: Hits, origins: Floats, directions: Floats, pixel: Ints, *, meet: Meet, shade: Shade,
+        salt: int,
+    ) -> None:  # fmt: skip
+        """Follow rays that come through air and meet something clear, and add what they bring.
 
         Args:
+            out: (P, 3) radiance of pixels, added to.
             met: what the rays met.
             origins: (N, 3).
             directions: (N, 3) unit vectors.
+            pixel: (N,) to which each belongs.
             meet: what rays meet.
-            shade: radiance of what is opaque, from what was met, origins and directions.
-            solid: the same of what is partly clear, as if it were opaque.
-            rng: for the choice between mirrored and bent beyond the first border.
+            shade: what opaque surfaces send along rays.
+            salt: number of the sample, for the facets of rough glass.
         """
         count, air = len(origins), len(self._ior) - 1
-        out = np.zeros((count, 3))
         inside = np.zeros((count, air + 1), np.int64)
         inside[:, air] = 1
-        rays = Bundle(origins, directions, np.arange(count), np.ones((count, 3)), inside, np.zeros(count, np.bool_))
+        rays = Bundle(origins, directions, pixel, np.ones((count, 3)), inside, np.zeros(count, np.bool_))
         for border in range(_MOST_BORDERS):
-            if not len(rays.pixel):
-                break
             rays = self._dimmed(rays, met)
-            self._add_lamps(out, rays, met)
+            self._add_lamps(out, rays, met.time)
             gone, number = met.owner < 0, self.number[met.owner]
-            self._add(out, rays, gone, self._sky.seen)
+            np.add.at(out, rays.pixel[gone], rays.weight[gone] * self._sky.seen(rays.direction[gone]))
             ends = np.flatnonzero((number < 0) & ~gone)
             if len(ends):
                 # From just before the hit: nothing clear is between.
                 last, end = rays.of(ends), met.of(ends)
                 near = last.origin + 0.999 * end.time[:, None] * last.direction
-                light = shade(replace(end, time=0.001 * end.time), near, last.direction)
-                np.add.at(out, last.pixel, last.weight * light)
-            goes_on = np.flatnonzero(number >= 0)
-            rays, met = rays.of(goes_on), met.of(goes_on)
-            rays = self._across(out, rays, met, solid, None if border == 0 else rng)
+                end = replace(end, time=0.001 * end.time)
+                shade(end, near, last.direction, last.pixel, last.weight, solid=False)
+            goes_on = np.flatnonzero((number >= 0) & (rays.weight.max(1) > _LEAST))
+            if not len(goes_on):
+                break
+            followed = _FOLLOWED if border else 0.0
+            rays = self._across(out, rays.of(goes_on), met.of(goes_on), meet, shade, followed, salt + border)
             met = meet(rays.origin, rays.direction)
-        return out
+        else:
+            np.add.at(out, rays.pixel, rays.weight * self._ambient)
 
-    def _across(self, out: Floats, rays: Bundle, met: Hits, solid: Shade, rng: np.random.Generator | None) -> Bundle:
-        """Rays beyond a border: mirrored and bent ones without ``rng``, with it one of both."""
-        row, number = np.arange(len(rays.pixel)), self.number[met.owner]
+    def _across(
+        self, out: Floats, rays: Bundle, met: Hits, meet: Meet, shade: Shade, followed: float, salt: int
+    ) -> Bundle:
+        """Rays beyond a border: bent ones, and mirrored ones that bring more than ``followed``."""
+        row, number, air = np.arange(len(rays.pixel)), self.number[met.owner], len(self._ior) - 1
         inside = rays.inside.copy()
-        inside[row, number] = np.maximum(inside[row, number] + np.where(met.entering, 1, -1), 0)
+        # A solid's pieces may overlap; a liquid's surface may fold over itself, but what is in it is in it once.
+        new = met.entering & ~((inside[row, number] > 0) & self._liquid[number])
+        inside[row, number] = np.maximum(inside[row, number] + np.where(new, 1, np.where(met.entering, 0, -1)), 0)
         after = replace(rays, inside=inside)
+        place = rays.origin + met.time[:, None] * rays.direction
+        over, width, wetted = self._bridged(rays, after, place, meet)
         medium, beyond = rays.medium, after.medium
-        same = medium == beyond  # a border inside a medium of higher rank is none
-        normal = self._roughened(met.normal, np.where(same, len(self._ior) - 1, number), rng)
+        same = (medium == beyond) | wetted  # a border inside a medium of higher rank is none
+        normal = self._roughened(met.normal, np.where(same, air, number), salt)
         cosine = np.clip(-np.einsum("ni,ni->n", rays.direction, normal), 1e-6, 1.0)
         ratio = self._ior[medium] / self._ior[beyond]
         share, bent_cosine = _fresnel(cosine, ratio)
         share[same] = 0.0
         bent = ratio[:, None] * rays.direction + (ratio * cosine - bent_cosine)[:, None] * normal
         bent[same] = rays.direction[same]
-        enters = met.entering & (beyond == number) & ~same
-        through = np.where(enters[:, None], self._color[number] * (1.0 - self._matte[number])[:, None], 1.0)
-        matte = np.flatnonzero(enters & (self._matte[number] > 0.0) & (share < 1.0))
-        if len(matte):
-            part = rays.of(matte)
-            gain = (self._matte[number[matte]] * (1.0 - share[matte]))[:, None]
-            np.add.at(out, part.pixel, part.weight * gain * solid(met.of(matte), part.origin, part.direction))
         mirrored = rays.direction + 2.0 * cosine[:, None] * normal
-        if rng is None:
-            mirror_rows, bent_rows = np.flatnonzero(share > 0.0), np.flatnonzero(share < 1.0)
-            mirror_gain, bent_gain = share[:, None], (1.0 - share)[:, None] * through
-        else:
-            chance = rng.random(len(row)) < share
-            mirror_rows, bent_rows = np.flatnonzero(chance), np.flatnonzero(~chance)
-            mirror_gain, bent_gain = np.ones((len(row), 1)), through
-        place = rays.origin + met.time[:, None] * rays.direction
-        back = _sent(rays.of(mirror_rows), place[mirror_rows], mirrored[mirror_rows], mirror_gain[mirror_rows])
-        on = _sent(after.of(bent_rows), place[bent_rows], bent[bent_rows], bent_gain[bent_rows])
-        return on.and_(replace(back, mirrored=np.ones(len(mirror_rows), np.bool_)))
+        kept = (1.0 - share)[:, None] * np.where((new & (beyond == number) & ~same)[:, None], self._color[number], 1.0)
+        # What is partly opaque shows that part where light enters it, also through the glass it touches.
+        first = np.where(new & (share < 1.0), self._matte[number], 0.0)
+        self._scatter(rays, met, rays.weight * (first * (1.0 - share))[:, None], shade)
+        edge = replace(rays, origin=place + _STEP * rays.direction)
+        second = np.where(np.isfinite(over.time), self._matte[self.number[over.owner]], 0.0)
+        self._scatter(edge, over, rays.weight * (second * (1.0 - share))[:, None], shade)
+        kept *= ((1.0 - first) * (1.0 - second))[:, None]
+        strong = rays.weight.max(1) * share > followed
+        back = _sent(rays, place, mirrored, share[:, None])
+        back = replace(back, mirrored=np.ones(len(row), np.bool_))
+        weak = back.of(np.flatnonzero(~strong & (share > 0.0)))
+        self._add_lamps(out, weak, np.full(len(weak.pixel), np.inf))
+        np.add.at(out, weak.pixel, weak.weight * self._ambient)
+        on = _sent(after, place + width[:, None] * rays.direction, bent, kept)
+        return on.of(np.flatnonzero(share < 1.0)).and_(back.of(np.flatnonzero(strong)))
+
+    @staticmethod
+    def _scatter(rays: Bundle, met: Hits, weight: Floats, shade: Shade) -> None:
+        rows = np.flatnonzero(weight.any(1))
+        if len(rows):
+            part = rays.of(rows)
+            shade(met.of(rows), part.origin, part.direction, part.pixel, weight[rows], solid=True)
+
+    def _bridged(self, rays: Bundle, after: Bundle, place: Floats, meet: Meet) -> tuple[Hits, Floats, Bools]:
+        """Put rays that come to a narrow gap into the medium beyond.
+
+        Returns:
+            what clear thing is beyond the gap (at infinity where there is none), (N,) its width, (N,) whether what is
+            beyond is opaque.
+        """
+        count, air = len(place), len(self._ior) - 1
+        width, wetted = np.zeros(count), np.zeros(count, np.bool_)
+        over = Hits.none(count)
+        medium = rays.medium
+        rows = np.flatnonzero((after.medium == air) & (medium != air))
+        if len(rows):
+            to = rays.direction[rows]
+            found = meet(place[rows] + _STEP * to, to)
+            number = self.number[found.owner]
+            wet = self._liquid[medium[rows]] | self._liquid[number]
+            narrow = (found.time < np.where(wet, _GAP_M, _CONTACT_M)) & (found.owner >= 0)
+            wetted[rows[narrow & (number < 0)]] = True
+            next_ = np.flatnonzero(narrow & (number >= 0) & found.entering)
+            there = rows[next_]
+            after.inside[there, number[next_]] += 1
+            width[there] = found.time[next_] + _STEP
+            for name in Hits.__dataclass_fields__:
+                getattr(over, name)[there] = getattr(found, name)[next_]
+        return over, width, wetted
 
     def _dimmed(self, rays: Bundle, met: Hits) -> Bundle:
         way = np.where(np.isfinite(met.time), met.time, 0.0)
         return replace(rays, weight=rays.weight * np.exp(-self._loss[rays.medium] * way[:, None]))
 
-    @staticmethod
-    def _add(out: Floats, rays: Bundle, mine: Bools, radiance: Callable[[Floats], Floats]) -> None:
-        np.add.at(out, rays.pixel[mine], rays.weight[mine] * radiance(rays.direction[mine]))
-
-    def _add_lamps(self, out: Floats, rays: Bundle, met: Hits) -> None:
+    def _add_lamps(self, out: Floats, rays: Bundle, time: Floats) -> None:
         # Lamps themselves are unseen, but not their mirror images.
         for center, radius, radiance in self._lamps:
             to = center - rays.origin
             along = np.einsum("ni,ni->n", to, rays.direction)
             off = np.einsum("ni,ni->n", to, to) - along**2
-            shown = np.flatnonzero(rays.mirrored & (along > 0.0) & (off < radius**2) & (along < met.time))
+            shown = np.flatnonzero(rays.mirrored & (along > 0.0) & (off < radius**2) & (along < time))
             np.add.at(out, rays.pixel[shown], np.minimum(rays.weight[shown] * radiance, _LAMP_LIMIT))
 
-    def _roughened(self, normal: Floats, number: Ints, rng: np.random.Generator | None) -> Floats:
-        """Normals of the facets of rough glass (GGX); those of the first border spread evenly over the pixels."""
+    def _roughened(self, normal: Floats, number: Ints, salt: int) -> Floats:
+        """Normals of the facets of rough glass (GGX), spread evenly over rays and samples."""
         width = self._rough[number]
         rough = np.flatnonzero(width > _SMOOTH)
         if not len(rough):
             return normal
-        if rng is None:
-            k = np.arange(1, len(rough) + 1)
-            draw = np.stack([k * 0.7548776662 % 1.0, k * 0.5698402910 % 1.0])
-        else:
-            draw = rng.random((2, len(rough)))
-        slope = width[rough] * np.sqrt(draw[0] / np.maximum(1.0 - draw[0], 1e-6))
-        u, v = axes_across(normal[rough])
-        angle = 2 * np.pi * draw[1]
-        tilted = normal[rough] + (slope * np.cos(angle))[:, None] * u + (slope * np.sin(angle))[:, None] * v
+        k = 1 + np.arange(len(rough)) + 7919 * salt
+        u, v = k * 0.7548776662466927 % 1.0, k * 0.5698402909980532 % 1.0
+        slope = width[rough] * np.sqrt(u / np.maximum(1.0 - u, 1e-6))
+        x, y = axes_across(normal[rough])
+        angle = 2 * np.pi * v
+        tilted = normal[rough] + (slope * np.cos(angle))[:, None] * x + (slope * np.sin(angle))[:, None] * y
         out = normal.copy()
         out[rough] = tilted / np.linalg.norm(tilted, axis=1, keepdims=True)
         return out

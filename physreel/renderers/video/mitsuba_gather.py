@@ -10,12 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.renderers.video.mitsuba_passes import Hits
+from physreel.renderers.video.mitsuba_passes import Hits, Lens
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _CELL = 4
+# Width of the grids' cells in pixels, to within a factor of two, and how many grids.
+_CELL_PIXELS, _GRIDS = 3.0, 6
 # Windows one after another: step and weights of five places; together some thirty pixels wide.
 _WINDOWS = ((1, (0.5, 1.0, 1.0, 1.0, 0.5)), (2, (0.25, 0.5, 1.0, 0.5, 0.25)), (4, (0.25, 0.5, 1.0, 0.5, 0.25)))
 
@@ -42,22 +44,20 @@ def half_space(normal: Floats, u: Floats, v: Floats) -> Floats:
     return np.asarray(across + np.sqrt(1.0 - u)[:, None] * normal)
 
 
-def shared(light: Floats, seen: Hits, places: Floats, pixel: float, size: tuple[int, int]) -> Floats:
+def shared(light: Floats, seen: Hits, places: Floats, lens: Lens) -> Floats:
     """Means of ``light`` (H · W, 3) over neighbours on the same surface.
 
     Args:
         light: of each pixel.
         seen: what the pixels' centres met.
         places: (H · W, 3) where.
-        pixel: width of a pixel at unit distance.
-        size: width and height.
+        lens: whose pixels.
     """
-    width, height = size
-    grid = (height, width)
+    grid = (lens.camera.height, lens.camera.width)
     owner, normal = seen.owner.reshape(grid), seen.normal.reshape(*grid, 3)
     place = np.where(np.isfinite(places), places, 0.0).reshape(*grid, 3)
     # How far off the tangent plane a neighbour may lie: some pixels' widths.
-    reach = 4.0 * pixel * np.where(np.isfinite(seen.time), seen.time, 0.0).reshape(grid) + 1e-9
+    reach = 4.0 / lens.focal * np.where(np.isfinite(seen.time), seen.time, 0.0).reshape(grid) + 1e-9
     out = light.reshape(*grid, 3)
     for step, weights in _WINDOWS:
         total, sum_ = np.zeros(grid), np.zeros((*grid, 3))
@@ -81,3 +81,48 @@ def _overlap(grid: tuple[int, int], down: int, right: int) -> tuple[tuple[slice,
         here.append(slice(max(-shift, 0), size - max(shift, 0)))
         there.append(slice(max(shift, 0), size - max(-shift, 0)))
     return (here[0], here[1]), (there[0], there[1])
+
+
+class Pending:
+    """Soft light looked for at places all over, one direction each, and still to be shared by places near each other.
+
+    Places share what they found if they are of one owner, face the same way and lie in the same cell of a grid some
+    pixels wide; the mean over grids that are shifted against each other has no borders.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[NDArray[np.generic], ...]] = []
+
+    def add(self, pixel: Ints, gain: Floats, seen: Hits, places: Floats, soft: Floats, widths: Floats) -> None:
+        """Note light (N, 3) found at places (N, 3).
+
+        Args:
+            pixel: (N,) where it goes.
+            gain: (N, 3) its weight there.
+            seen: the surfaces at the places.
+            places: where it was found.
+            soft: what was found.
+            widths: (N,) of a pixel there.
+        """
+        steepest = np.argmax(np.abs(seen.normal), axis=1)
+        side = 2 * steepest + (np.take_along_axis(seen.normal, steepest[:, None], 1)[:, 0] > 0.0)
+        self._rows.append((pixel, gain, 8 * seen.owner + side, places, soft, widths))
+
+    def settled(self, count: int) -> Floats:
+        """(count, 3) all of it, shared, in its pixels."""
+        out = np.zeros((count, 3))
+        if not self._rows:
+            return out
+        pixel, gain, kind, places, soft, widths = (np.concatenate(column) for column in zip(*self._rows, strict=True))
+        level = np.ceil(np.log2(_CELL_PIXELS * np.maximum(widths.astype(np.float64), 1e-9)))
+        mean = np.zeros(soft.shape)
+        for k in range(_GRIDS):
+            shift = np.array([0.8191725134, 0.6710436067, 0.5497004779]) * (k + 1) % 1.0  # the sequence R3
+            cell = np.floor(places / 2.0 ** level[:, None] + shift).astype(np.int64)
+            key = ((kind * 64 + level.astype(np.int64)) * 1_000_003 + cell[:, 0]) * 1_000_003
+            key = (key + cell[:, 1]) * 1_000_003 + cell[:, 2]
+            _, number, sizes = np.unique(key, return_inverse=True, return_counts=True)
+            for c in range(3):
+                mean[:, c] += (np.bincount(number, soft[:, c]) / sizes)[number] / _GRIDS
+        np.add.at(out, pixel, gain * mean)
+        return out

@@ -75,7 +75,9 @@ def liquid_surface(mi: Any, look: LiquidLook, how: How, tint: Any) -> Any:
 
 
 def _tinted(mi: Any, tint: Any) -> Any:
-    return mi.load_dict({"type": "thindielectric", "int_ior": _SLAB_IOR, "specular_transmittance": tint})
+    # What it mirrors is left out: by chance a path would find a lamp in it, and make a speck.
+    given = {"int_ior": _SLAB_IOR, "specular_transmittance": tint, "specular_reflectance": 0.0}
+    return mi.load_dict({"type": "thindielectric", **given})
 
 
 def drawn_texture(mi: Any, patch: Patch, row: Floats, lattice: Floats, footprint_m: float) -> Any:

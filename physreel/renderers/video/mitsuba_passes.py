@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from physreel.geometry.rotations import wxyz_to_matrix
 from physreel.renderers.video.mitsuba_rays import Rays
 from physreel.renderers.video.mitsuba_world import Stage, World
+from physreel.spec import Camera
 from physreel.values.clip import PassName
 
 Floats = NDArray[np.float64]
@@ -18,10 +19,26 @@ Ints = NDArray[np.int64]
 
 
 class Lens:
-    """A camera at each frame: its rays, and where points lie in its picture."""
+    """A camera at each frame: its rays, and where points lie in its picture.
 
-    def __init__(self, intrinsics: Floats, views: Floats) -> None:
-        self.focal, self.middle, self.views = float(intrinsics[0, 0]), intrinsics[:2, 2], views
+    Args:
+        camera: the camera.
+        views: (T + 1, 4, 4) camera-to-world, the last when the film ends.
+    """
+
+    def __init__(self, camera: Camera, views: Floats) -> None:
+        intrinsics = camera.intrinsics()
+        self.camera, self.views = camera, views
+        self.focal, self.middle = float(intrinsics[0, 0]), intrinsics[:2, 2]
+
+    def pixel_rays(self, frame: int) -> tuple[Floats, Floats]:
+        """As ``rays``, through the pixels' centres, row by row."""
+        x, y = np.meshgrid(np.arange(self.camera.width) + 0.5, np.arange(self.camera.height) + 0.5)
+        return self.rays(frame, x.ravel(), y.ravel())
+
+    def widths(self, frame: int, points: Floats) -> Floats:
+        """(N,) width of a pixel where points (N, 3) are."""
+        return np.asarray(np.linalg.norm(points - self.views[frame, :3, 3], axis=1) / self.focal)
 
     def rays(self, frame: int, x: NDArray[Any], y: NDArray[Any]) -> tuple[Floats, Floats]:
         """The eye (3,) and unit world directions (N, 3) through picture points."""
@@ -58,14 +75,19 @@ class Hits:
         """Some of them."""
         return Hits(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
+    @classmethod
+    def none(cls, count: int) -> Hits:
+        """Those of rays that meet nothing."""
+        nowhere = np.zeros((count, 3))
+        return cls(np.full(count, np.inf), np.full(count, -1), nowhere, nowhere.copy(), np.zeros(count, np.bool_))
+
 
 def hits(stage: Stage, rays: Rays, scene: Any, origins: Floats, directions: Floats) -> Hits:
     """What N rays meet first in a bare scene of the stage."""
     time, prim, uv = rays.nearest(scene, origins, directions)
     met = np.isfinite(time)
-    normal, velocity = np.zeros(directions.shape), np.zeros(directions.shape)
-    owner, entering = np.full(len(time), -1), np.zeros(len(time), np.bool_)
-    owner[met] = stage.owner[prim[met]]
+    out = Hits.none(len(time))
+    out.time[met], out.owner[met] = time[met], stage.owner[prim[met]]
     corners = stage.faces[prim[met]]
     weights = np.stack([1.0 - uv[met].sum(1), uv[met, 0], uv[met, 1]], 1)
     mean = np.einsum("nk,nki->ni", weights, stage.normals[corners])
@@ -73,13 +95,13 @@ def hits(stage: Stage, rays: Rays, scene: Any, origins: Floats, directions: Floa
     # Which side is met is the triangle's to say; at an outline the smooth normal may already look away.
     a, b, c = (stage.vertices[corners[:, k]] for k in range(3))
     flat = np.einsum("ni,ni->n", np.cross(b - a, c - a), directions[met])
-    entering[met] = flat < 0.0
+    out.entering[met] = flat < 0.0
     mean[flat > 0.0] *= -1.0
     excess = np.maximum(np.einsum("ni,ni->n", mean, directions[met]), 0.0)[:, None]
     mean -= excess * directions[met]
-    normal[met] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-    velocity[met] = np.einsum("nk,nki->ni", weights, stage.velocity[corners])
-    return Hits(time, owner, normal, velocity, entering)
+    out.normal[met] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    out.velocity[met] = np.einsum("nk,nki->ni", weights, stage.velocity[corners])
+    return out
 
 
 def first_hits(
@@ -91,12 +113,17 @@ def first_hits(
     that is not one, the liquid is seen.
     """
     seen = hits(stage, rays, scene, eye, directions)
-    count, hollow = len(world.spec.bodies), world.clear_hollows()
-    within = np.flatnonzero(np.isin(seen.owner, hollow))
-    if not stage.surfaces or not len(within):
+    if not stage.surfaces:
         return seen, seen
+    from physreel.renderers.video.visibility import LIQUID, clear_bodies
+    from physreel.renderers.video.visibility import seen as counts
+
+    count, hollow = len(world.spec.bodies), np.array(clear_bodies(world.spec), np.int64)
+    within = np.flatnonzero(np.isin(seen.owner, hollow))
     behind = hits(stage, rays, world.bare_scene(stage, without=hollow), eye, directions[within])
-    wet = behind.owner >= count
+    liquid = behind.owner >= count
+    body_m, liquid_m = (np.where(mine, behind.time, np.inf) for mine in (~liquid, liquid))
+    wet = counts(body_m, seen.time[within], liquid_m) == LIQUID
     within = within[wet]
     counted = seen.of(np.arange(len(seen.owner)))
     for name in Hits.__dataclass_fields__:

@@ -1,6 +1,6 @@
-"""Rays handed to Mitsuba by the array: what they meet, and how bright it is.
+"""Arrays handed to Mitsuba: meshes, and rays to ask what they meet and how bright it is.
 
-In scalar variants the calls are made one by one, which costs about two microseconds a ray; in the others at once.
+In scalar variants rays are asked about one by one, which costs about two microseconds a ray; in the others at once.
 """
 
 from __future__ import annotations
@@ -98,3 +98,27 @@ def _columns(origins: Floats, directions: Floats) -> Iterator[tuple[float, ...]]
 
 def _points(mi: Any, values: Floats) -> Any:
     return mi.Point3f(*(mi.Float(np.ascontiguousarray(column, np.float32)) for column in values.T))
+
+
+def mesh(
+    mi: Any, name: str, vertices: NDArray[Any], faces: NDArray[Any], *, normals: NDArray[Any] | None = None,
+    uv: Floats | None = None,
+    bsdf: Any = None,
+) -> Any:  # fmt: skip
+    """A shape of Mitsuba's from vertices (V, 3) and faces (F, 3), with normals (V, 3) and ``uv`` (V, 2) or none."""
+    props = mi.Properties()
+    if bsdf is not None:
+        props["bsdf"] = bsdf
+    made = mi.Mesh(
+        name, len(vertices), len(faces), has_vertex_normals=normals is not None, has_vertex_texcoords=uv is not None,
+        props=props,
+    )  # fmt: skip
+    values = mi.traverse(made)
+    values["vertex_positions"] = np.ascontiguousarray(vertices, np.float32).ravel()
+    values["faces"] = np.ascontiguousarray(faces, np.uint32).ravel()
+    if normals is not None:
+        values["vertex_normals"] = np.ascontiguousarray(normals, np.float32).ravel()
+    if uv is not None:
+        values["vertex_texcoords"] = np.ascontiguousarray(uv, np.float32).ravel()
+    values.update()
+    return made

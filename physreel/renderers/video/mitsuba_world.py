@@ -12,8 +12,10 @@ from physreel.geometry.distances import signed_distances
 from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.renderers.video import mitsuba_looks as looks
+from physreel.renderers.video.mitsuba_liquids import liquid_shape
+from physreel.renderers.video.mitsuba_rays import Rays, mesh
 from physreel.renderers.video.mitsuba_shapes import Patch, patches, plane_patches, sides_for
-from physreel.spec import Body, Camera, LiquidLook, Look, Plane, SceneSpec, Tank, TriangleMesh, Vessel
+from physreel.spec import Body, Camera, LiquidLook, Look, Plane, SceneSpec, TriangleMesh
 from physreel.values import Trajectory
 
 if TYPE_CHECKING:
@@ -69,16 +71,22 @@ class World:
 
     Args:
         mi: Mitsuba with a variant set.
+        rays: for questions.
         spec: what is filmed.
         trajectory: how it moves.
         camera: by whom: rings of planes lie about it, and textures are as fine as it can see.
     """
 
-    def __init__(self, mi: Any, spec: SceneSpec, trajectory: Trajectory, camera: Camera) -> None:
+    def __init__(self, mi: Any, rays: Rays, spec: SceneSpec, trajectory: Trajectory, camera: Camera) -> None:
         from physreel.renderers.video.trace_packing import _look_row as look_row
         from physreel.renderers.video.trace_textures import noise_lattice
 
-        self.mi, self.spec, self.trajectory = mi, spec, trajectory
+        self.mi, self._rays, self.spec, self.trajectory = mi, rays, spec, trajectory
+        self._maker = None
+        if spec.fluids and trajectory.liquid is not None:
+            from physreel.renderers.video.liquid_surface import SurfaceMaker
+
+            self._maker = SurfaceMaker(spec, trajectory)
         self.looks: list[Look] = [body.look or spec.material_of(body).look for body in spec.bodies]
         self.liquids: list[LiquidLook] = [spec.liquid(fluid.liquid).look for fluid in spec.fluids]
         times = np.arange(trajectory.frame_count) / spec.fps
@@ -105,11 +113,6 @@ class World:
             return 0.0 < self.looks[owner].transmission < 1.0
         return 0.0 < self.liquids[owner - count].opacity < 1.0
 
-    def clear_hollows(self) -> Ints:
-        """Owners that are see-through vessels and tanks."""
-        bodies = enumerate(self.spec.bodies)
-        return np.array([i for i, b in bodies if isinstance(b.shape, (Vessel, Tank)) and self.is_clear(i)], np.int64)
-
     def stage(self, frame: int) -> Stage:
         """What is there in a frame. Solids that hold the camera are left out, planes seen from behind too."""
         poses, count = self.trajectory.body_pose[frame], len(self.spec.bodies)
@@ -126,17 +129,14 @@ class World:
                 owner.append(np.full(len(sheet.faces), i))
                 total += len(sheet.vertices)
         surfaces = {}
-        if self.spec.fluids:
-            from physreel.renderers.video.liquid_surface import liquid_surfaces
-
-            for surface in liquid_surfaces(self.spec, self.trajectory, frame):
-                surfaces[count + surface.fluid] = surface
-                vertices.append(surface.vertices)
-                normals.append(surface.normals)
-                velocity.append(surface.velocity)
-                faces.append(surface.faces + total)
-                owner.append(np.full(len(surface.faces), count + surface.fluid))
-                total += len(surface.vertices)
+        for surface in () if self._maker is None else self._maker.make(frame):
+            surfaces[count + surface.fluid] = surface
+            vertices.append(surface.vertices.astype(np.float64))
+            normals.append(surface.normals.astype(np.float64))
+            velocity.append(surface.velocity.astype(np.float64))
+            faces.append(surface.faces.astype(np.int64) + total)
+            owner.append(np.full(len(surface.faces), count + surface.fluid))
+            total += len(surface.vertices)
         none = np.zeros((0, 3))
         return Stage(
             frame=frame,
@@ -167,7 +167,7 @@ class World:
             faces = np.where(np.isin(stage.owner, without)[:, None], 0, faces)
         if not len(faces):
             return self.mi.load_dict({"type": "scene"})
-        return self.mi.load_dict({"type": "scene", "all": _mesh(self.mi, "all", vertices, faces)})
+        return self.mi.load_dict({"type": "scene", "all": mesh(self.mi, "all", vertices, faces)})
 
     def shapes(self, stage: Stage, kind: Kind, owners: Ints, *, solid: bool) -> dict[str, Any]:
         """Shapes by name, for a scene's dictionary; if ``solid``, what is partly clear is opaque."""
@@ -176,9 +176,12 @@ class World:
         for i in owners.tolist():
             opaque = not self.is_clear(i) or (solid and self.is_partly_clear(i))
             how: How = kind if opaque else "tinted"
-            made = self._placed(i, how, stage.frame) if i < count else [self._liquid(stage.surfaces[i], how)]
+            made = self._placed(i, how, stage.frame) if i < count else [self._liquid(stage.surfaces[i], i - count, how)]
             out.update({f"shape_{i}_{k}": shape for k, shape in enumerate(made)})
         return out
+
+    def _liquid(self, surface: LiquidSurface, fluid: int, how: How) -> Any:
+        return liquid_shape(self.mi, self._rays, surface, self.liquids[fluid], how, self.spec.lights)
 
     def _placed(self, i: int, how: How, frame: int) -> list[Any]:
         pose = self.trajectory.body_pose[frame, i]
@@ -186,7 +189,7 @@ class World:
         if before is not None and np.array_equal(before[0], pose):
             return before[1]
         made = [
-            _mesh(
+            mesh(
                 self.mi,
                 f"body_{i}_{k}",
                 rotate_wxyz(pose[3:], sheet.vertices) + pose[:3],
@@ -255,28 +258,3 @@ class World:
         else:
             away = np.linalg.norm(self.eyes - poses[:, :3], axis=1) - bounding_radius_m(body.shape)
         return self._pixel * max(float(away.min()), _NEAREST_M)
-
-    def _liquid(self, surface: LiquidSurface, how: How) -> Any:
-        raise NotImplementedError
-
-
-def _mesh(
-    mi: Any, name: str, vertices: Floats, faces: Ints, *, normals: Floats | None = None, uv: Floats | None = None,
-    bsdf: Any = None,
-) -> Any:  # fmt: skip
-    props = mi.Properties()
-    if bsdf is not None:
-        props["bsdf"] = bsdf
-    mesh = mi.Mesh(
-        name, len(vertices), len(faces), has_vertex_normals=normals is not None, has_vertex_texcoords=uv is not None,
-        props=props,
-    )  # fmt: skip
-    values = mi.traverse(mesh)
-    values["vertex_positions"] = np.ascontiguousarray(vertices, np.float32).ravel()
-    values["faces"] = np.ascontiguousarray(faces, np.uint32).ravel()
-    if normals is not None:
-        values["vertex_normals"] = np.ascontiguousarray(normals, np.float32).ravel()
-    if uv is not None:
-        values["vertex_texcoords"] = np.ascontiguousarray(uv, np.float32).ravel()
-    values.update()
-    return mesh
