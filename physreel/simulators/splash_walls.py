@@ -30,7 +30,7 @@ APART = 1.4
 UNEVEN = 1.2
 """Least radii between the points of round bodies, which are strewn over them."""
 
-TWO_SIDED = 2.9
+TWO_SIDED = 3.1
 """Walls at least this many radii thick have a sheet on either side."""
 
 
@@ -170,15 +170,17 @@ def _tank(tank: Tank, behind: float, apart: float, radius: float) -> Floats:
 def _vessel(vessel: Vessel, behind: float, apart: float, radius: float) -> Floats:
     two = vessel.wall_m >= TWO_SIDED * radius
     # Where the walls or the floor are too thin, the sheet is that of a vessel with thicker ones.
-    lift = max(0.0, 1.5 * TWO_SIDED * radius - vessel.floor_z_m)
+    enough = 1.5 * TWO_SIDED * radius
+    lift = max(0.0, enough - vessel.floor_z_m)
     profile = tuple((r, z + lift) for r, z in vessel.profile_m)
-    thick = vessel.model_copy(update={"profile_m": profile, "wall_m": max(vessel.wall_m, TWO_SIDED * radius)})
+    thick = vessel.model_copy(update={"profile_m": profile, "wall_m": vessel.wall_m if two else enough})
     outline = vessel_outline(thick)
     line = _inner_parallel(outline, behind, apart)
     near = 1.2 * behind
     inside = np.asarray(profile)
     bore = [[inside[0, 0], 0.0]] if inside[0, 0] > 0.0 else np.zeros((0, 2))
-    inner = _line_distances(np.vstack([bore, inside, inside[-1] + [thick.wall_m, 0.0]]), line) < near
+    rim = [inside[-1] + [vessel.wall_m, 0.0]] if two else np.zeros((0, 2))
+    inner = _line_distances(np.vstack([bore, inside, rim]), line) < near
     under = _line_distances(outline[:2], line) < near
     outer = ~inner & ~under & (line[:, 1] - lift > 0.5 * behind)
     line = line[inner | (under & (lift == 0.0)) | (outer & two)]
