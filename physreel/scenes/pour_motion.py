@@ -22,7 +22,11 @@ CLEARANCE_M = 0.008
 KEY_S = 0.04
 """Time between keyframes: at 120° a second the lip strays 0.1 mm from its way between two of them."""
 
-_HEAD_M = 0.006  # what still runs stands about as much above the lip
+_THROW = 1.2
+_THICK_PA_S = 10.0  # honey: it is tilted faster and farther, or nothing would come of it in a clip
+_THICK_TILT_DEG = 24.0
+_THICK_HASTE = 0.45
+_HEAD_M = 0.009  # what still runs stands about as much above the lip
 _FULL_TILT_DEG = 14.0  # beyond the angle at which nothing is held: the last drops run out as well
 _MOST_TILT_DEG = 138.0
 
@@ -68,19 +72,27 @@ class TiltPlan:
 
 
 def plan_tilt(
-    rng: np.random.Generator, vessel: DrawnVessel, volume_m3: float, *, pour_share: float, pour_s: float
+    rng: np.random.Generator,
+    vessel: DrawnVessel,
+    volume_m3: float,
+    *,
+    pour_share: float,
+    pour_s: float,
+    viscosity_pa_s: float,
 ) -> TiltPlan:
     """When and how far a vessel that holds ``volume_m3`` leans, to let go ``pour_share`` of it within ``pour_s``."""
+    thick = min(1.0, (viscosity_pa_s / _THICK_PA_S) ** 0.5)
     begin = float(rng.uniform(0.03, 0.15))
     flow_rad = tilt_to_hold_rad(vessel.shape, volume_m3)
     left = (1.0 - pour_share) * volume_m3
     full_rad = tilt_to_hold_rad(vessel.shape, max(left, 0.01 * volume_m3), _HEAD_M)
     if pour_share > 0.97:
         full_rad += np.radians(_FULL_TILT_DEG)
+    full_rad += np.radians(_THICK_TILT_DEG * thick)
     full_rad = max(min(full_rad, np.radians(_MOST_TILT_DEG)), flow_rad + np.radians(6.0))
     flow_s = begin + float(rng.uniform(0.4, 0.6))
-    full_s = flow_s + pour_s
-    turns_back = pour_share < 0.8 and rng.random() < 0.6
+    full_s = flow_s + pour_s * (1.0 - _THICK_HASTE * thick)
+    turns_back = pour_share < 0.8 and thick < 0.3 and rng.random() < 0.6
     back_s = full_s + float(rng.uniform(0.3, 0.6)) if turns_back else None
     return TiltPlan(
         begin_s=begin, flow_s=flow_s, full_s=full_s, back_s=back_s, flow_rad=float(flow_rad), full_rad=float(full_rad)
@@ -88,13 +100,14 @@ def plan_tilt(
 
 
 def throw_m(vessel: DrawnVessel, volume_m3: float, pour_s: float, drop_m: float, viscosity_pa_s: float) -> float:
-    """About how far from the lip a stream comes down ``drop_m`` below it.
+    """About how far from the lip a full stream comes down ``drop_m`` below it.
 
-    Flow q a metre of lip is critical there: it leaves at (g q)^(1/3). What is thick leaves as a film on a slope does.
+    Flow q a metre of lip is critical there: it leaves at (g q)^(1/3); what is thick more slowly. The factors are those
+    of pours simulated.
     """
     flow = 1.2 * volume_m3 / pour_s / (1.3 * vessel.rim_radius_m)
-    speed = (GRAVITY * flow) ** (1.0 / 3.0) / (1.0 + 2.5 * viscosity_pa_s**0.5)
-    return float(speed * np.sqrt(2.0 * max(drop_m, 0.0) / GRAVITY))
+    speed = (GRAVITY * flow) ** (1.0 / 3.0) / (1.0 + 1.1 * viscosity_pa_s**0.5)
+    return float(_THROW * speed * np.sqrt(2.0 * max(drop_m, 0.0) / GRAVITY))
 
 
 def pour_keys(

@@ -32,7 +32,8 @@ from physreel.spec import Body, Fluid, Keyframe, SceneSpec, VesselFill
 from physreel.values import Event, Outcome, Question, Trajectory
 
 _ROOM_HALF_M = (1.6, 1.4)
-_LEAD = 0.85  # of the full stream's throw: the first and the last of it fall short
+_LEAD = 0.95  # of the full stream's throw: the first and the last of it fall short
+_MOST_LEAD = 1.4  # radii of the opening: from farther off nothing of a thin stream would fall in
 _SOURCES, _TARGETS = ("jug", "bottle", "cup"), ("glass", "bowl", "bucket", "cup")
 
 
@@ -95,11 +96,11 @@ class Pouring(Scene):
             description="share of the liquid that the greatest tilt lets go; 1 and more: all of it",
         )  # fmt: skip
         target_fill: FloatRange = float_range(
-            0.35, 1.5, allowed=(0.1, 4.0), unit="1",
+            0.25, 1.4, allowed=(0.1, 4.0), unit="1",
             description="what is poured over what the lower vessel holds; above 1 it overflows",
         )  # fmt: skip
         target_offset: FloatRange = float_range(
-            0.0, 0.8, allowed=(0.0, 4.0), unit="1",
+            0.0, 1.15, allowed=(0.0, 4.0), unit="1",
             description="how far the lower vessel stands off the best place, in radii of its opening",
         )  # fmt: skip
         pour_height_m: FloatRange = float_range(
@@ -147,7 +148,10 @@ class Pouring(Scene):
         # A handle of the lower vessel is turned away from the stream.
         yaw = heading + np.pi + float(rng.uniform(-1.2, 1.2)) * np.pi / 2.0
         lower = standing_bodies("target", target, (0.0, 0.0, stand.top_m), yaw)
-        plan = plan_tilt(rng, source, volume, pour_share=pour_share, pour_s=drawn["pour_time_s"])
+        plan = plan_tilt(
+            rng, source, volume, pour_share=pour_share, pour_s=drawn["pour_time_s"],
+            viscosity_pa_s=liquid.viscosity_pa_s,
+        )  # fmt: skip
         astray = float(rng.uniform(0.0, 2.0 * np.pi))
         for _ in range(2):  # again with the height that was found to be clear: from higher up it falls farther off
             thrown = throw_m(
@@ -231,7 +235,7 @@ def _lip(
     drawn: dict[str, Any], target: DrawnVessel, top_m: float, thrown_m: float, heading: float, astray: float
 ) -> NDArray[np.float64]:
     """(3,) where the lip is while it pours: first drops and full stream fall in; then shifted by the offset."""
-    behind = min(_LEAD * thrown_m + 0.05 * target.rim_radius_m, target.rim_radius_m)
+    behind = min(_LEAD * thrown_m, _MOST_LEAD * target.rim_radius_m)
     off = drawn["target_offset"] * target.rim_radius_m
     return np.array(
         [

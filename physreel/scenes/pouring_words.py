@@ -66,7 +66,8 @@ def pouring_caption(spec: SceneSpec, outcome: PouringOutcome) -> str:
             5, ("it is still flowing when the clip ends", "the stream has not stopped when the clip ends")
         )
     else:
-        ending = f"{amount(outcome.left_share)} of it stays in the {source}" if outcome.left_share >= 0.005 else ""
+        stays = f"{amount(outcome.left_share)} of the {outcome.liquid} stays in the {source}"
+        ending = stays if outcome.left_share >= 0.005 else ""
     return " ".join(sentence(text) for text in (opening, middle, ending) if text)
 
 
