@@ -6,7 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from test_raytrace import SHAPES, TURN, film_of, spun, still
+from test_liquid_picture import ABOVE, AMBIENT, FLOOR, busy, in_tank, lattice, tank_body, wet, world
+from test_raytrace import SHAPES, TURN, film_of, pixel_rays, spun, still
+from test_raytrace_look import linear
 
 from physreel.errors import MissingDependencyError, UnsupportedError
 from physreel.renderers.video.mitsuba import MitsubaRenderer
@@ -18,6 +20,7 @@ from physreel.spec import (
     Camera,
     CameraKeyframe,
     Environment,
+    LiquidLook,
     Look,
     Plane,
     SceneSpec,
@@ -27,7 +30,7 @@ from physreel.spec import (
     Texture,
     TriangleMesh,
 )
-from physreel.values import PASSES, View
+from physreel.values import PASSES, Trajectory, View
 
 pytest.importorskip("mitsuba")
 
@@ -74,8 +77,7 @@ def film(spec: SceneSpec, *, passes=("rgb",), camera: Camera = CAMERA, **options
 
 def level(rgb: np.ndarray) -> float:
     """Mean linear light of bytes, where the tone curve is straight."""
-    value = rgb.astype(float) / 255.0
-    return float(np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).mean()) / EXPOSURE
+    return float(linear(rgb).mean()) / EXPOSURE
 
 
 def test_exact_passes_are_the_ray_tracers() -> None:
@@ -259,3 +261,131 @@ def test_refuses_what_it_does_not_know_and_says_what_there_is() -> None:
         MitsubaRenderer(samples=0, depth=1, light="moon", variant="gpu", threads=0)  # type: ignore[arg-type]
     for word in ("samples", "depth", "light", "variant", "threads"):
         assert word in str(refusal.value)
+
+
+def tank_of_water(level_m: float, *extra: Body, **look: object) -> tuple[SceneSpec, Trajectory]:
+    spec = world(FLOOR, tank_body(), *extra, liquids=(LiquidLook(color=BLACK, **look),), environment=AMBIENT)
+    return spec, wet(spec, in_tank(level_m))
+
+
+def test_exact_passes_of_liquids_are_the_ray_tracers() -> None:
+    spec, run = busy()
+    passes = ("depth", "segmentation", "normals", "flow")
+    for camera in spec.cameras:
+        small = camera.model_copy(update={"width": 75, "height": 50})
+        ours = RaytraceRenderer().render(spec, run, small, passes)
+        view = MitsubaRenderer().render(spec, run, small, passes)
+        assert set(np.unique(view.segmentation)) == {1, 2, 3, 4}
+        same = view.segmentation == ours.segmentation
+        assert same.mean() > 0.998
+        assert np.quantile(np.abs(view.depth - ours.depth)[same], 0.995) < 1e-3
+        cosine = np.einsum("tyxi,tyxi->tyx", view.normals, ours.normals)[same]
+        assert (cosine > np.cos(np.radians(2.0))).mean() > 0.995
+        assert (np.linalg.norm(view.flow - ours.flow, axis=-1)[same] < 0.1).mean() > 0.998
+
+
+def test_a_flat_level_is_at_its_height_and_faces_up() -> None:
+    spec, run = tank_of_water(0.04)
+    view = MitsubaRenderer().render(spec, run, ABOVE, ("depth", "segmentation", "normals"))
+    on = view.segmentation[0] == 3
+    assert on.sum() > 300
+    eye, ray = pixel_rays(ABOVE)
+    point = eye + view.depth[0][on][:, None] * ray[on]
+    assert np.abs(point[:, 2] - 0.044).max() < 0.3 * 0.005
+    assert np.degrees(np.arccos(np.clip(view.normals[0][on][:, 2], -1, 1))).mean() < 4.0
+
+
+def test_clear_liquid_dims_with_depth_by_beer_and_lambert() -> None:
+    lost, value = (4.0, 12.0, 30.0), {}
+    for shallow_or_deep in (0.02, 0.05):
+        spec, run = tank_of_water(shallow_or_deep, absorption_per_m=lost)
+        rgb = MitsubaRenderer(samples=16, light="direct").render(spec, run, ABOVE, ("rgb",)).rgb[0]
+        value[shallow_or_deep] = linear(rgb[44:52, 44:52].reshape(-1, 3).mean(0)) / EXPOSURE
+    ray = pixel_rays(ABOVE)[1][48, 48]
+    sine = np.hypot(*ray[:2]) / np.linalg.norm(ray)
+    way = 0.03 / np.sqrt(1 - (sine / 1.33) ** 2)
+    # What the surface mirrors of a constant sky is the same for both.
+    mirrored = 0.3 * 0.0203
+    share = (value[0.05] - mirrored) / (value[0.02] - mirrored)
+    # The deeper the bottom lies, the less of the ambient light the walls let down to it: the same for all colours.
+    np.testing.assert_allclose(np.log(share[1:] / share[0]), -np.diff(lost, prepend=0)[1:].cumsum() * way, rtol=0.06)
+
+
+def test_what_lies_under_water_is_seen_where_snells_law_puts_it() -> None:
+    stick = Body(
+        name="stick", shape=Box(size_m=(0.06, 0.04, 0.0004)), material="oak", motion="static",
+        position_m=(0.01, 0.01, 0.0042), look=Look(color=(0.9, 0.05, 0.05), roughness=1.0),
+    )  # fmt: skip
+    camera = Camera(
+        width=96, height=96, fov_y_deg=20.0,
+        keyframes=(CameraKeyframe(position_m=(0.0, -0.3, 0.3), look_at_m=(0.0, 0.0, 0.03)),),
+    )  # fmt: skip
+    index, level_m = 1.5, 0.045
+    spec, _ = tank_of_water(level_m, stick, ior=index)
+    points = in_tank(level_m)
+    under = (np.abs(points - (0.01, 0.01, 0.0042)) < (0.03, 0.02, 0.0004)).all(1)
+    run = wet(spec, points[~under])
+    view = MitsubaRenderer(samples=4, light="direct").render(spec, run, camera, ("rgb", "segmentation"))
+    rgb, water = view.rgb[0].astype(float), view.segmentation[0] == 4
+    seen = water & (rgb[..., 0] > 2.0 * rgb[..., 1])
+    eye, ray = pixel_rays(camera)
+    unit = ray / np.linalg.norm(ray, axis=2, keepdims=True)
+    down = np.sqrt(1 - (1 - unit[..., 2] ** 2) / index**2)
+    overlap = []
+    for beyond in (np.concatenate([unit[..., :2] / index, -down[..., None]], 2), unit):
+        top = eye + unit * ((0.004 + level_m - eye[2]) / unit[..., 2])[..., None]
+        foot = top + beyond * ((0.0044 - top[..., 2]) / beyond[..., 2])[..., None]
+        want = water & (np.abs(foot[..., 0] - 0.01) < 0.03) & (np.abs(foot[..., 1] - 0.01) < 0.02)
+        overlap.append((seen & want).sum() / (seen | want).sum())
+    bent, straight = overlap
+    assert bent > 0.85
+    assert straight < 0.25
+
+
+def test_wine_colours_its_shadow_and_milk_makes_it_dark() -> None:
+    sun = (SunLight(direction=(1.0, 0.0, -1.0), irradiance=(2.0, 2.0, 2.0), angular_diameter_deg=2.0),)
+    blob = lattice((-0.05, -0.05, 0.1), (0.05, 0.05, 0.2), 0.01)
+    camera = Camera(
+        width=48, height=48, fov_y_deg=30.0,
+        keyframes=(CameraKeyframe(position_m=(0.15, -0.6, 0.5), look_at_m=(0.12, 0.0, 0.0)),),
+    )  # fmt: skip
+    looks = {
+        "none": None,
+        "water": LiquidLook(color=(0.5, 0.5, 0.5)),
+        "wine": LiquidLook(color=(0.2, 0.0, 0.0), absorption_per_m=(2.0, 20.0, 15.0)),
+        "milk": LiquidLook(color=(0.9, 0.9, 0.9), opacity=1.0),
+    }
+    light = {}
+    eye, ray = pixel_rays(camera)
+    foot = eye + ray * (-eye[2] / ray[..., 2])[..., None]
+    middle = np.hypot(foot[..., 0] - 0.15, foot[..., 1]) < 0.02
+    for name, look in looks.items():
+        spec = world(FLOOR, liquids=() if look is None else (look,), lights=sun, environment=DARK)
+        run = still(spec) if look is None else wet(spec, blob, spacing=0.01)
+        rgb = MitsubaRenderer(samples=4, light="direct").render(spec, run, camera, ("rgb",)).rgb[0]
+        light[name] = linear(rgb[middle].mean(0))
+    assert light["milk"].max() < 0.01 * light["none"].min()
+    # Two borders of 4 % each, and 0.1 m of liquid along the light, which is a little slanted through the block.
+    np.testing.assert_allclose(light["water"] / light["none"], 0.92, atol=0.04)
+    red, green, blue = light["wine"] / light["water"]
+    assert np.log(green) / np.log(blue) == pytest.approx(20.0 / 15.0, rel=0.1)
+    assert np.log(green) == pytest.approx(-20.0 * 0.1 * np.sqrt(2.0), rel=0.15)
+    assert red > 0.7
+
+
+def test_liquids_in_glass_are_the_same_bytes_again() -> None:
+    spec, run = busy()
+    small = spec.cameras[0].model_copy(update={"width": 48, "height": 32})
+    for light in ("path", "direct"):
+        first, second = (MitsubaRenderer(samples=4, light=light).render(spec, run, small, ("rgb",)) for _ in range(2))
+        np.testing.assert_array_equal(first.rgb, second.rgb)
+
+
+def test_contracts_of_a_video_renderer() -> None:
+    from physreel.testing import check_video_renderer
+
+    class Coarse(MitsubaRenderer):
+        def __init__(self) -> None:
+            super().__init__(samples=1, light="direct")
+
+    check_video_renderer(Coarse)

@@ -23,7 +23,6 @@ CLEAR = 0.5
 """A look that lets through at least this share of the light counts as clear."""
 # The finest detail of a texture is a 25th of its period; texels are never finer than half of that.
 TEXELS_A_PERIOD = 48.0
-_MOST_TEXELS = 1024
 # Beyond this many of a texture's periods to a texel there is nothing left of it but its mean.
 FADED_PERIODS = 8.0
 # The sun is a ball so far off that its rays are parallel over any scene, and near enough for single precision.
@@ -80,7 +79,7 @@ def _tinted(mi: Any, tint: Any) -> Any:
     return mi.load_dict({"type": "thindielectric", **given})
 
 
-def drawn_texture(mi: Any, patch: Patch, row: Floats, lattice: Floats, footprint_m: float) -> Any:
+def drawn_texture(mi: Any, patch: Patch, row: Floats, lattice: Floats, footprint_m: float, most_texels: int) -> Any:
     """A bitmap of the texture on a patch, as fine as a pixel sees it.
 
     Args:
@@ -89,10 +88,11 @@ def drawn_texture(mi: Any, patch: Patch, row: Floats, lattice: Floats, footprint
         row: the look, see ``trace_packing``.
         lattice: from ``noise_lattice``.
         footprint_m: width of a pixel where the patch comes nearest to the camera.
+        most_texels: of the bitmap to a side.
     """
     texel = max(footprint_m, row[11] / TEXELS_A_PERIOD)
-    width, height = (int(np.clip(np.ceil(size / texel), 2, _MOST_TEXELS)) for size in patch.size_m)
-    if min(patch.size_m) / _MOST_TEXELS > FADED_PERIODS * row[11]:
+    width, height = (int(np.clip(np.ceil(size / texel), 2, most_texels)) for size in patch.size_m)
+    if min(patch.size_m) / most_texels > FADED_PERIODS * row[11]:
         width = height = 2
     v, u = np.meshgrid((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width, indexing="ij")
     points, normals = patch.place(u.ravel(), v.ravel())

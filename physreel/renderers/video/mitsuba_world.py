@@ -28,7 +28,6 @@ Kind = Literal["lit", "plain"]
 """How shapes are to look: as they are, or matt, metals too."""
 How = looks.How
 
-_PLANE_SQUARE_TEXELS = 1024
 _PLANE_RINGS = 14
 _NEAREST_M = 0.05
 
@@ -78,7 +77,7 @@ class World:
     """
 
     def __init__(self, mi: Any, rays: Rays, spec: SceneSpec, trajectory: Trajectory, camera: Camera) -> None:
-        from physreel.renderers.video.trace_packing import _look_row as look_row
+        from physreel.renderers.video.trace_packing import pack_scene
         from physreel.renderers.video.trace_textures import noise_lattice
 
         self.mi, self._rays, self.spec, self.trajectory = mi, rays, spec, trajectory
@@ -92,11 +91,10 @@ class World:
         times = np.arange(trajectory.frame_count) / spec.fps
         self.eyes = np.stack([camera.camera_to_world(float(t))[:3, 3] for t in times])
         self._pixel = 1.0 / float(camera.intrinsics()[0, 0])
+        # So many that a texel of a plane's ring, at the ring's middle, is as wide as a pixel.
+        self._most_texels = int(np.clip(3.0 / self._pixel, 128, 2048))
         self._lattice = noise_lattice()
-        planes = [isinstance(body.shape, Plane) for body in spec.bodies]
-        rows = [look_row(look, plane) for look, plane in zip(self.looks, planes, strict=True)]
-        rows += [look_row(Look(color=liquid.color), False) for liquid in self.liquids]
-        self._rows = np.array(rows)
+        self._rows = pack_scene(spec).looks  # of bodies, then of fluids
         self._sheets = [self._body_sheets(i, body) for i, body in enumerate(spec.bodies)]
         self._bsdfs: dict[tuple[int, How, int], Any] = {}
         self._meshes: dict[tuple[int, How], tuple[Floats, list[Any]]] = {}
@@ -235,14 +233,14 @@ class World:
         return [self._textured(i, patch, footprint) for patch in found]
 
     def _textured(self, i: int, patch: Patch, footprint_m: float) -> Sheet:
-        texture = looks.drawn_texture(self.mi, patch, self._rows[i], self._lattice, footprint_m)
+        texture = looks.drawn_texture(self.mi, patch, self._rows[i], self._lattice, footprint_m, self._most_texels)
         return Sheet(patch.vertices, patch.normals, patch.uv, patch.faces, texture)
 
     def _plane(self, i: int, footprint_m: float) -> list[Patch]:
         pose, texture = self.trajectory.body_pose[0, i], self.looks[i].texture
         eyes = rotate_wxyz(conjugate_wxyz(pose[3:]), self.eyes - pose[:3])
         texel = footprint_m if texture is None else max(footprint_m, texture.scale_m / looks.TEXELS_A_PERIOD)
-        half = texel * _PLANE_SQUARE_TEXELS / 2
+        half = texel * self._most_texels / 2
         rings = _PLANE_RINGS
         if texture is not None:
             # Up to where a texel is wider than the pattern: the horizon is one colour.
