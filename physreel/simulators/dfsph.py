@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from physreel.simulators.base import Capability, Simulator
+from physreel.simulators.dfsph_bodies import pose_function
 from physreel.simulators.dfsph_coupling import MovingBodies
-from physreel.simulators.liquid_record import LiquidRecorder, driven_poses
+from physreel.simulators.liquid_record import LiquidRecorder
 from physreel.simulators.liquid_start import start_liquids
 from physreel.simulators.preparation import prepare
 from physreel.spec import SceneSpec
@@ -46,7 +47,7 @@ def start(spec: SceneSpec) -> Liquid:
 
     particles = start_liquids(spec)
     recorder = LiquidRecorder(spec, spacing_m=particles.spacing_m, fluid=particles.fluid)
-    return Liquid(spec, particles, recorder, lambda time: driven_poses(spec, time))
+    return Liquid(spec, particles, recorder, pose_function(spec))
 
 
 def _with_bodies(spec: SceneSpec, liquid: Liquid) -> Trajectory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.hulls import hull_planes
 from physreel.geometry.mass import mass_properties
-from physreel.geometry.rotations import wxyz_to_matrix
+from physreel.geometry.rotations import keyframe_pose, wxyz_to_matrix
 from physreel.geometry.vessels import tank_compound, vessel_outline
+from physreel.simulators.liquid_record import driven_poses
 from physreel.spec import (
     IDENTITY,
     Box,
@@ -154,3 +156,17 @@ def _reach(shape: Shape, center: Floats) -> float:
 def world_frames(poses: Floats) -> tuple[Floats, Floats]:
     """Poses (B, 7) as matrices (B, 3, 3) and places (B, 3)."""
     return np.ascontiguousarray(wxyz_to_matrix(poses[:, 3:])), np.ascontiguousarray(poses[:, :3])
+
+
+def pose_function(spec: SceneSpec) -> Callable[[float], Floats]:
+    """Poses (B, 7) at a time, of a world in which nothing but driven bodies moves."""
+    still = driven_poses(spec, 0.0)
+    driven = [i for i, body in enumerate(spec.bodies) if body.motion == "driven"]
+
+    def poses(time_s: float) -> Floats:
+        out = still.copy()
+        for i in driven:
+            out[i] = keyframe_pose(spec.bodies[i], time_s)
+        return out
+
+    return poses

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from physreel.simulators.dfsph_bodies import BOX, CAPSULE, ELLIPSOID, HULL, PLANE, SPHERE
-from physreel.simulators.dfsph_jit import inner, kernel
-from physreel.simulators.dfsph_tables import FIRST, LAST, PER_UNIT, SHARE, SLOPE, SUPPORT
+from physreel.simulators.dfsph_jit import inner, kernel, part
+from physreel.simulators.dfsph_tables import FIRST, LAST, PER_UNIT, PULL, SHARE, SLOPE, SUPPORT
 
 MOST = 6
 """Walls that a particle can be near to at once; of more, the nearest count."""
@@ -30,7 +30,7 @@ _D, _N, _SHARE, _GRAD, _BODY, _PIECE, _COLUMNS = 0, 1, 4, 5, 8, 9, 10
 """Columns of a found wall: distance, normal (3), share of the density, its gradient (3), body, piece."""
 
 
-@inner
+@part
 def _share(d, table):  # type: ignore[no-untyped-def]
     """A half space's share of the density, and its slope, at distance d in spacings."""
     u = (d - FIRST) * PER_UNIT
@@ -61,7 +61,7 @@ def _add(found, count, wall):  # type: ignore[no-untyped-def]
     return min(count + 1, MOST)
 
 
-@inner
+@part
 def _flat(wall, d, nx, ny, nz, bend, spacing, table):  # type: ignore[no-untyped-def]
     """A wall that is a half space but for its bend (positive where it bulges)."""
     wall[_D], wall[_N], wall[_N + 1], wall[_N + 2] = d, nx, ny, nz
@@ -71,7 +71,7 @@ def _flat(wall, d, nx, ny, nz, bend, spacing, table):  # type: ignore[no-untyped
     wall[_GRAD], wall[_GRAD + 1], wall[_GRAD + 2] = slope * nx, slope * ny, slope * nz
 
 
-@inner
+@part
 def _box(wall, at, size, spacing, table):  # type: ignore[no-untyped-def]
     """A box: its share is the product of its sides' shares, as if it were as deep as need be behind the side seen."""
     outside, best, axis = 0.0, -np.inf, 0
@@ -91,8 +91,6 @@ def _box(wall, at, size, spacing, table):  # type: ignore[no-untyped-def]
     else:
         wall[_D] = best
         wall[_N + axis] = 1.0 if at[axis] >= 0 else -1.0
-    if wall[_D] >= SUPPORT * spacing:
-        return
     for c in range(3):
         wall[_GRAD + c] = 1.0
     wall[_SHARE] = 1.0
@@ -144,7 +142,7 @@ def _hull(wall, at, rows, first, count, spacing, table):  # type: ignore[no-unty
     _wedge(wall, one, two, cosine, 1.0, spacing, table)
 
 
-@inner
+@part
 def _line(rows, a, b, r, z):  # type: ignore[no-untyped-def]
     """Signed distance of (r, z) from the line through corners a and b, the line's outward normal, and its length."""
     er, ez = rows[b, 0] - rows[a, 0], rows[b, 1] - rows[a, 1]
@@ -227,8 +225,8 @@ def _turned(at, rows, first, count, far, found, have, wall, spacing, table):  # 
 @kernel
 def find_contacts(  # type: ignore[no-untyped-def]
     position, spacing, kind, body, turn, place, size, first, rows_count, rows, middle, reach,
-    body_turn, body_place, next_turn, next_place, dt, table,
-    count, distance, normal, wall_body, wall_velocity, wall_slope, wall_share, slope, flow
+    body_turn, body_place, next_turn, next_place, dt, table, sticks,
+    count, distance, normal, wall_body, wall_velocity, wall_slope, wall_share, slope, flow, pull
 ):  # fmt: skip
     """Fill in the walls of each of n particles, the nearest first.
 
@@ -248,6 +246,7 @@ def find_contacts(  # type: ignore[no-untyped-def]
         wall_share: (n,) out: share of the density that is walls.
         slope: (n, 3) out: its gradient.
         flow: (n,) out: its growth by the walls' own motion, negated: gradients · wall velocities.
+        pull: (n, 3) out: the attraction of walls, for a cohesion of 1; of bodies that ``sticks`` (B,) names.
     """
     far = SUPPORT * spacing
     local, found = np.empty((MOST, _COLUMNS)), np.empty((MOST, _COLUMNS))
@@ -296,9 +295,11 @@ def find_contacts(  # type: ignore[no-untyped-def]
                     _flat(wall, at[2], 0.0, 0.0, 1.0, 0.0, spacing, table)
                     have = _add(local, 0, wall)
             elif kind[p] == BOX:
-                _box(wall, at, size[p], spacing, table)
-                if wall[_D] < far:
-                    have = _add(local, 0, wall)
+                qx, qy, qz = abs(at[0]) - size[p, 0], abs(at[1]) - size[p, 1], abs(at[2]) - size[p, 2]
+                if qx < far and qy < far and qz < far:
+                    _box(wall, at, size[p], spacing, table)
+                    if wall[_D] < far:
+                        have = _add(local, 0, wall)
             elif kind[p] == SPHERE or kind[p] == CAPSULE:
                 along = min(max(at[2], -size[p, 1]), size[p, 1])
                 h = np.sqrt(at[0] ** 2 + at[1] ** 2 + (at[2] - along) ** 2)
@@ -349,6 +350,7 @@ def find_contacts(  # type: ignore[no-untyped-def]
         share = 1.0 - gone
         flow[i] = 0.0
         slope[i, 0], slope[i, 1], slope[i, 2] = 0.0, 0.0, 0.0
+        pull[i, 0], pull[i, 1], pull[i, 2] = 0.0, 0.0, 0.0
         for k in range(total):
             others = weight[k]
             for m in range(total):
@@ -357,6 +359,11 @@ def find_contacts(  # type: ignore[no-untyped-def]
             lack = weight[k] * _STIFF * max(0.5 - distance[i, k] / spacing, 0.0)
             share += lack * (0.5 - distance[i, k] / spacing)
             b = wall_body[i, k]
+            hold = 0.0
+            u = (distance[i, k] / spacing - FIRST) * PER_UNIT
+            if sticks[b] and 0.0 < u < (LAST - FIRST) * PER_UNIT:
+                low = int(u)
+                hold = weight[k] * (table[low, PULL] + (u - low) * (table[low + 1, PULL] - table[low, PULL]))
             px = x - distance[i, k] * normal[i, k, 0] - body_place[b, 0]
             py = y - distance[i, k] * normal[i, k, 1] - body_place[b, 1]
             pz = z - distance[i, k] * normal[i, k, 2] - body_place[b, 2]
@@ -365,5 +372,6 @@ def find_contacts(  # type: ignore[no-untyped-def]
                 wall_velocity[i, k, c] = v
                 wall_slope[i, k, c] = others * found[k, _GRAD + c] - 2.0 * lack / spacing * normal[i, k, c]
                 slope[i, c] += wall_slope[i, k, c]
+                pull[i, c] -= hold * normal[i, k, c]
                 flow[i] += wall_slope[i, k, c] * v
         wall_share[i] = share

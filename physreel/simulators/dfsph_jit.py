@@ -45,3 +45,8 @@ def kernel(function: Callable[..., Any]) -> Any:
 def inner(function: Callable[..., Any]) -> Any:
     """Compile a function that only kernels call; it is kept as part of them."""
     return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function)
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """As ``inner``, without a call: one with whole arrays as arguments costs as much as a little work."""
+    return njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from physreel.simulators.dfsph_jit import inner, kernel
-from physreel.simulators.dfsph_tables import SUPPORT
+from physreel.simulators.dfsph_jit import kernel, part
+from physreel.simulators.dfsph_tables import REPELLED, SUPPORT
 
 MOST_CELLS = 300_000
 """Cells are made larger where liquid is spread so far that there would be more."""
@@ -67,45 +67,27 @@ def cell_order(position, spacing, start):  # type: ignore[no-untyped-def]
     return order, sorted_cell, dims, reach
 
 
-@inner
+@part
 def _behind(i, j, dx, dy, dz, count, distance, normal, wall_body):  # type: ignore[no-untyped-def]
     """Whether a wall stands between particles i and j = i - (dx, dy, dz): each is behind what the other faces."""
     for a in range(count[i]):
         for b in range(count[j]):
             if wall_body[i, a] != wall_body[j, b]:
                 continue
-            p, q = normal[i, a], normal[j, b]
-            if p[0] * q[0] + p[1] * q[1] + p[2] * q[2] >= 0.0:
+            px, py, pz = normal[i, a, 0], normal[i, a, 1], normal[i, a, 2]
+            qx, qy, qz = normal[j, b, 0], normal[j, b, 1], normal[j, b, 2]
+            if px * qx + py * qy + pz * qz >= 0.0:
                 continue
-            if distance[i, a] - (dx * p[0] + dy * p[1] + dz * p[2]) < 0.0 and (
-                distance[j, b] + dx * q[0] + dy * q[1] + dz * q[2] < 0.0
-            ):
+            if distance[i, a] < dx * px + dy * py + dz * pz and distance[j, b] < -(dx * qx + dy * qy + dz * qz):
                 return True
     return False
 
 
 @kernel
 def find_pairs(  # type: ignore[no-untyped-def]
-    position,
-    spacing,
-    cell,
-    start,
-    dims,
-    reach,
-    count,
-    distance,
-    normal,
-    wall_body,
-    wall_share,
-    slope,
-    inverse_mass,
-    first,
-    other,
-    pair,
-    density,
-    diagonal,
-    total,
-):
+    position, spacing, cell, start, dims, reach, count, distance, normal, wall_body, wall_share, slope, inverse_mass,
+    cohesion, first, other, pair, density, diagonal, force, total
+):  # fmt: skip
     """Find pairs of particles in cell order, each once; densities; the diagonal of the pressure equations.
 
     Arguments, by name:
@@ -113,11 +95,13 @@ def find_pairs(  # type: ignore[no-untyped-def]
         cell, start, dims, reach: see cell_order.
         count … slope: see find_contacts.
         inverse_mass: (n,).
+        cohesion: (n,) its square is the scale of the attraction between particles.
         first: (n + 1,) out: first pair of each particle.
         other: (m,) out: the pairs' second particles.
         pair: (m, 4) out: gradient of the density of the first by its place, and the viscous weight (see drag).
         density: (n,) out, 1 at rest.
         diagonal: (n,) out.
+        force: (n, 3) out: attraction.
         total: (n, 4) scratch.
 
     Returns:
@@ -136,6 +120,7 @@ def find_pairs(  # type: ignore[no-untyped-def]
     used = 0
     for i in range(n):
         density[i] = height + wall_share[i]
+        force[i, 0], force[i, 1], force[i, 2] = 0.0, 0.0, 0.0
         total[i, 0], total[i, 1], total[i, 2], total[i, 3] = slope[i, 0], slope[i, 1], slope[i, 2], 0.0
     nx, nxy = dims[0], dims[0] * dims[1]
     width = 2 * reach + 1
@@ -146,6 +131,8 @@ def find_pairs(  # type: ignore[no-untyped-def]
         at = cell[i]
         x, y, z = position[i, 0], position[i, 1], position[i, 2]
         gx, gy, gz, g2, w_sum = 0.0, 0.0, 0.0, 0.0, 0.0
+        hx, hy, hz = 0.0, 0.0, 0.0
+        own_cohesion = cohesion[i] / spacing
         near_wall = count[i] > 0
         own_inverse = inverse_mass[i]
         for row in range(rows + 1):
@@ -168,7 +155,8 @@ def find_pairs(  # type: ignore[no-untyped-def]
                 if used >= most:
                     used += 1
                     continue
-                q = np.sqrt(r2) * inverse
+                r = np.sqrt(r2)
+                q = r * inverse
                 if q < 1.0:
                     w = (1.0 + q * q * (0.75 * q - 1.5)) * height
                     by_way = (2.25 * q - 3.0) * steep
@@ -178,10 +166,21 @@ def find_pairs(  # type: ignore[no-untyped-def]
                     by_way = -0.75 * u * u / q * steep
                 fx, fy, fz = by_way * dx, by_way * dy, by_way * dz
                 f2 = by_way * by_way * r2
+                away = 1.0 - 0.5 * r / spacing
+                held = own_cohesion * cohesion[j] * (REPELLED * spacing / max(r, 1e-9) - 1.0) * away * away
+                if away <= 0.0:
+                    held = 0.0
                 other[used] = j
                 pair[used, 0], pair[used, 1], pair[used, 2] = fx, fy, fz
                 pair[used, 3] = viscous / (by_way * (r2 + soft))
                 used += 1
+                cx, cy, cz = held * dx, held * dy, held * dz
+                hx += cx
+                hy += cy
+                hz += cz
+                force[j, 0] -= cx
+                force[j, 1] -= cy
+                force[j, 2] -= cz
                 w_sum += w
                 density[j] += w
                 gx += fx
@@ -193,6 +192,9 @@ def find_pairs(  # type: ignore[no-untyped-def]
                 total[j, 2] -= fz
                 total[j, 3] += f2 * own_inverse
         density[i] += w_sum
+        force[i, 0] += hx
+        force[i, 1] += hy
+        force[i, 2] += hz
         total[i, 0] += gx
         total[i, 1] += gy
         total[i, 2] += gz

@@ -22,9 +22,16 @@ H = SUPPORT / 2
 FIRST, LAST, PER_UNIT = -1.5, SUPPORT - 0.5, 128
 """The tables' range of distances, and entries a spacing."""
 
-SHARE, SLOPE, DRAG_ALONG, DRAG_ACROSS = range(4)
-"""Columns: the wall's share of the density, its derivative by distance, and the viscous drag of the wall on a particle
-along and across it, for a viscosity of 1 and a speed of 1."""
+SHARE, SLOPE, DRAG_ALONG, DRAG_ACROSS, PULL = range(5)
+"""Columns: the wall's share of the density, its derivative by distance, the viscous drag of the wall on a particle
+along and across it, for a viscosity of 1 and a speed of 1, and the attraction to a wall of the same liquid."""
+
+REPELLED = 0.7
+"""Particles attract each other by (q - REPELLED) (1 - q / 2)², q their distance (up to 2) in spacings."""
+
+ATTRACTION = 15.1
+"""Scale of that force by surface tension and spacing. Of a liquid of n particles by volume the tension is
+σ = π n² / 8 ∫ q⁴ F dq (R. H. Fowler, Proc. R. Soc. A 159, 1937); the integral, over distances that occur, is 0.168."""
 
 _SMALLEST = 0.25
 """A particle nearer to the wall than this has the velocity gradient of one that is not."""
@@ -44,9 +51,9 @@ def spline_slope(r: Floats) -> Floats:
 
 @lru_cache(maxsize=1)
 def wall_tables() -> Floats:
-    """(n, 4) the columns above at distances FIRST + k / PER_UNIT."""
+    """(n, 5) the columns above at distances FIRST + k / PER_UNIT."""
     u = FIRST + np.arange(int((LAST - FIRST) * PER_UNIT) + 2) / PER_UNIT
-    out = np.zeros((len(u), 4))
+    out = np.zeros((len(u), 5))
     edges = np.linspace(0.0, SUPPORT, 4097)
     radius = 0.5 * (edges[1:] + edges[:-1])
     area = np.pi * np.diff(edges**2)
@@ -59,6 +66,8 @@ def wall_tables() -> Floats:
         out[:, SHARE] += (spline(q) * area).sum(1)
         out[:, SLOPE] -= 2.0 * np.pi * z * spline(np.abs(z))
         out[:, DRAG_ALONG] += mirror * (drag * 0.5 * radius**2 / q**2).sum(1)
+        attraction = np.where(q < 2.0, (q - REPELLED) * (1.0 - 0.5 * q) ** 2, 0.0)
+        out[:, PULL] += (attraction * area * z[:, None] / q).sum(1)
         out[:, DRAG_ACROSS] += mirror * (drag * z[:, None] ** 2 / q**2).sum(1)
     out.flags.writeable = False
     return out
