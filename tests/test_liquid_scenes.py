@@ -12,7 +12,7 @@ from liquid_worlds import moving, track
 from physreel import registry
 from physreel.analysis import rest_time_s
 from physreel.analysis.floating import find_immersions, surface_height_m
-from physreel.analysis.liquids import first_outflow_s
+from physreel.analysis.liquids import find_places, first_lost_s
 from physreel.errors import SpecError
 from physreel.geometry.vessels import capacity_m3
 from physreel.labels.captions import general_caption
@@ -222,6 +222,13 @@ def test_what_goes_over_the_wall_is_counted_and_timed():
     assert result.spilled_share == pytest.approx(12 / len(start))
     # On its parabola a particle passes the tank's rim or wall some time within its flight.
     assert 0.5 < result.spill_s < 0.93
+    # Twelve others jump as high, and fall back into the tank.
+    for n in range(12, 24):
+        x, y, z = start[n]
+        hops[n] = [(0.2, 0.7, (float(x) + 0.1, float(y), float(z)))]
+    assert DamBreak().outcome(spec, puppet(spec, SPACING, start, hops)) == result.model_copy(
+        update={"front_arrival_s": None, "run_up_m": 0.0, "run_up_s": None}
+    )
 
 
 def test_the_swing_after_a_stop_is_measured():
@@ -371,7 +378,7 @@ def test_which_vessel_is_empty_first_and_when():
     assert result.left_share == pytest.approx(5 / 200)
     assert result.in_tray_share == pytest.approx(195 / 200)
     assert math.fsum([result.left_share, result.in_tray_share, result.spilled_share, result.in_flight_share]) == 1.0
-    assert first_outflow_s(spec, run, spec.body_index("vessel_0")) < 0.3
+    assert first_lost_s(find_places(spec, run), spec.body_index("vessel_0")) < 0.3
     asked = Draining().questions(spec, run, result, (), np.random.default_rng(0))
     first = next(question for question in asked if question.kind == "first_empty")
     assert first.answer == "red plastic pot"

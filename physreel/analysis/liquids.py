@@ -34,10 +34,12 @@ class LiquidPlaces:
         place: (T + 1, N) int32 at the frames and the end: index of the vessel or tank that holds it, or one of
             ``IN_FLIGHT``, ``OUTSIDE`` and ``GONE``. Each particle is in one place, so shares add up.
         particle_volume_m3: what each stands for.
+        fps: frames a second.
     """
 
     place: NDArray[np.int32]
     particle_volume_m3: float
+    fps: int
 
     def counts(self, *places: int) -> NDArray[np.int64]:
         """(T + 1,) how many particles are in any of the places."""
@@ -46,6 +48,13 @@ class LiquidPlaces:
     def volume_m3(self, *places: int) -> NDArray[np.float64]:
         """(T + 1,) how much is in any of the places."""
         return np.asarray(self.counts(*places) * self.particle_volume_m3, np.float64)
+
+    def leaving_s(self, body: int) -> NDArray[np.float64]:
+        """Times, in order, at which particles left a vessel for good; each half-way between two frames."""
+        held = self.place == body
+        gone = held.any(0) & ~held[-1]
+        last = len(held) - 1 - held[::-1, gone].argmax(0)
+        return np.sort((last + 0.5) / self.fps)
 
     def share_at_end(self, *places: int) -> float:
         """The share of all particles that is in any of the places when the clip ends."""
@@ -89,7 +98,7 @@ def find_places(spec: SceneSpec, trajectory: Trajectory) -> LiquidPlaces:
             local[heaped, 2] = shape.rim_z_m - 1e-9
             place[k, inside(shape, local) & (heaped | (over < 0.0))] = i
     place[~present] = GONE
-    return LiquidPlaces(place=place, particle_volume_m3=liquid.particle_volume_m3)
+    return LiquidPlaces(place=place, particle_volume_m3=liquid.particle_volume_m3, fps=trajectory.fps)
 
 
 def _in_free_fall(spec: SceneSpec, velocity: NDArray[np.float64], fps: int) -> NDArray[np.bool_]:
@@ -190,15 +199,14 @@ def starts_with_liquid(spec: SceneSpec, trajectory: Trajectory, body: int) -> bo
     return bool(world_inside(spec.bodies[body], trajectory.body_pose[0, body], liquid.position_m[0]).any())
 
 
-def first_outflow_s(spec: SceneSpec, trajectory: Trajectory, body: int, from_s: float = 0.0) -> float | None:
-    """When ``SEEN_PARTICLES`` have left a vessel, counted from ``from_s``; None if they never do."""
-    flow = liquid_signal(spec, trajectory, "outflow", body)
-    begin = min(round(from_s * flow.rate_hz), len(flow.values))
-    gone = np.cumsum(flow.values[begin:]) / flow.rate_hz
-    # A hair less: what was smoothed adds up to whole particles only to rounding.
-    enough = (SEEN_PARTICLES - 0.01) * liquid_of(trajectory).particle_volume_m3
-    late = np.flatnonzero(gone >= enough)
-    return float(begin + late[0]) / flow.rate_hz if len(late) else None
+def first_lost_s(places: LiquidPlaces, body: int, from_s: float = 0.0) -> float | None:
+    """When the first ``SEEN_PARTICLES`` of those that leave a vessel for good have left it, counted from ``from_s``.
+
+    None if fewer do. What jumps over the rim and falls back has not left.
+    """
+    times = places.leaving_s(body)
+    times = times[times >= from_s]
+    return float(times[SEEN_PARTICLES - 1]) if len(times) >= SEEN_PARTICLES else None
 
 
 def filled_s(spec: SceneSpec, trajectory: Trajectory, body: int) -> float | None:
@@ -213,19 +221,16 @@ def filled_s(spec: SceneSpec, trajectory: Trajectory, body: int) -> float | None
     return float(first[0]) / level.rate_hz if len(first) else None
 
 
-def overflow_s(spec: SceneSpec, trajectory: Trajectory, body: int) -> float | None:
+def overflow_s(spec: SceneSpec, trajectory: Trajectory, places: LiquidPlaces, body: int) -> float | None:
     """When liquid begins to run over the rim of a vessel that stands; None if it does not.
 
-    It must be nearly full (``filled_s``), and lose ``OVERFLOW_SHARE`` of its capacity from then on.
+    It must be nearly full (``filled_s``), and lose ``OVERFLOW_SHARE`` of its capacity for good from then on.
     """
     full = filled_s(spec, trajectory, body)
     if full is None:
         return None
-    flow = liquid_signal(spec, trajectory, "outflow", body)
-    lost = float(flow.values[round(full * flow.rate_hz) :].sum()) / flow.rate_hz
-    if lost < OVERFLOW_SHARE * _capacity(spec, body):
-        return None
-    return first_outflow_s(spec, trajectory, body, full)
+    lost = (places.leaving_s(body) >= full).sum() * places.particle_volume_m3
+    return first_lost_s(places, body, full) if lost >= OVERFLOW_SHARE * _capacity(spec, body) else None
 
 
 def empty_s(spec: SceneSpec, trajectory: Trajectory, body: int) -> float | None:

@@ -8,8 +8,9 @@ from physreel.analysis import center_of_mass, center_of_mass_at_end
 from physreel.analysis.floating import find_immersions
 from physreel.analysis.liquids import (
     empty_s,
+    find_places,
     first_arrivals,
-    first_outflow_s,
+    first_lost_s,
     overflow_s,
     starts_with_liquid,
 )
@@ -33,13 +34,14 @@ def find_liquid_events(spec: SceneSpec, trajectory: Trajectory, first_kind: int)
     def add(kind: int, event: Event) -> None:
         found.append(((event.time_s, first_kind + kind, spec.body_index(event.bodies[0])), event))
 
+    places = find_places(spec, trajectory)
     for body in hollow_bodies(spec):
         if f"volume:{spec.bodies[body].name}" not in trajectory.signals:
             continue
         full = starts_with_liquid(spec, trajectory, body)
         for kind, name, time in (
-            (0, "first_drop", first_outflow_s(spec, trajectory, body) if full else None),
-            (2, "overflow_begins", None if full else overflow_s(spec, trajectory, body)),
+            (0, "first_drop", first_lost_s(places, body) if full else None),
+            (2, "overflow_begins", None if full else overflow_s(spec, trajectory, places, body)),
             (3, "vessel_empty", empty_s(spec, trajectory, body)),
         ):
             if time is not None:

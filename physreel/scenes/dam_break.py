@@ -14,7 +14,7 @@ from physreel.analysis.liquids import (
     crossing_s,
     extreme_m,
     find_places,
-    first_outflow_s,
+    first_lost_s,
     liquid_frames,
     liquid_of,
     settled_level_m,
@@ -84,7 +84,7 @@ class DamBreak(Scene):
             0.22, 0.4, allowed=(0.1, 1.0), unit="1", description="inside depth over length"
         )
         tank_height_share: FloatRange = float_range(
-            1.03, 1.6, allowed=(1.0, 5.0), unit="1", description="height of the walls over that of the column"
+            1.02, 1.4, allowed=(1.0, 5.0), unit="1", description="height of the walls over that of the column"
         )
         column_width_share: FloatRange = float_range(
             0.2, 0.38, allowed=(0.05, 0.8), unit="1", description="width of the column over the tank's length"
@@ -163,7 +163,7 @@ class DamBreak(Scene):
         arrival = crossing_s(front, far - 0.6 * spacing, trajectory.fps)
         top = int(rise.argmax())
         reached, overtopped = _at_obstacle(spec, trajectory, local, held, front)
-        spill = first_outflow_s(spec, trajectory, index)
+        spill = first_lost_s(places, index)
         return DamBreakOutcome(
             liquid=spec.fluids[0].label,
             volume_l=1e3 * places.particle_volume_m3 * places.place.shape[1],

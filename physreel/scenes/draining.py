@@ -14,7 +14,7 @@ from physreel.analysis.liquids import (
     OUTSIDE,
     empty_s,
     find_places,
-    first_outflow_s,
+    first_lost_s,
     liquid_signal,
     peak_outflow,
 )
@@ -197,7 +197,7 @@ class Draining(Scene):
                     empty_s=empty_s(spec, trajectory, index),
                     left_share=float(volume[-1] / volume[0]),
                     peak_flow_l_s=1e3 * peak_outflow(spec, trajectory, index)[0],
-                    first_out_s=first_outflow_s(spec, trajectory, index),
+                    first_out_s=first_lost_s(places, index),
                 )
             )
         empty = [record for record in records if record.empty_s is not None]

@@ -195,7 +195,7 @@ class Pouring(Scene):
         litres = {f"{name}_l": 1e3 * float(places.volume_m3(*at)[-1]) for name, at in where.items()}
         arrivals = first_arrivals(spec, trajectory)
         meets = [(arrival.time_s, spec.bodies[body].name.removesuffix("_handle")) for body, arrival in arrivals.items()]
-        over, level = overflow_s(spec, trajectory, target), settled_level_m(spec, trajectory, target)
+        over, level = overflow_s(spec, trajectory, places, target), settled_level_m(spec, trajectory, target)
         peak, peak_s = peak_outflow(spec, trajectory, source)
         empty = empty_s(spec, trajectory, source)
         return PouringOutcome(

@@ -15,7 +15,7 @@ from physreel.analysis.liquids import (
     OUTSIDE,
     extreme_m,
     find_places,
-    first_outflow_s,
+    first_lost_s,
     liquid_frames,
     liquid_of,
     settled_level_m,
@@ -197,7 +197,7 @@ class Sloshing(Scene):
         level = float(height[0])
         top = int(height.argmax())
         stopped = _stopped_s(trajectory, index)
-        spill = first_outflow_s(spec, trajectory, index)
+        spill = first_lost_s(places, index)
         return SloshingOutcome(
             liquid=spec.fluids[0].label,
             volume_l=1e3 * places.particle_volume_m3 * places.place.shape[1],
