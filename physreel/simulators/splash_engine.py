@@ -219,7 +219,8 @@ def rates(pose: Floats, end: Floats, step_s: float) -> tuple[Floats, Floats]:
     a, b = pose[3:], end[3:]
     b = -b if float(a @ b) < 0 else b
     # The vector part of b times the inverse of a.
-    vector = a[0] * b[1:] - b[0] * a[1:] - np.cross(b[1:], a[1:])
+    cross = np.array([b[2] * a[3] - b[3] * a[2], b[3] * a[1] - b[1] * a[3], b[1] * a[2] - b[2] * a[1]])
+    vector = a[0] * b[1:] - b[0] * a[1:] - cross
     sine = float(np.linalg.norm(vector))
     angle = 2.0 * np.arctan2(sine, float(a @ b))
     scale = angle / sine if sine > 1e-12 else 2.0

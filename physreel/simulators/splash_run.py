@@ -103,6 +103,7 @@ class _Run:
             gravity_m_s2=spec.gravity_m_s2,
             density_error=DENSITY_ERROR,
         )
+        self.wall_speed = self._wall_speeds()
         self.limit = self._speed_limit()
         self.present = np.ones(len(start), np.bool_)
         self.steps = self.parked = 0
@@ -158,24 +159,25 @@ class _Run:
                 f"liquid is {fastest:.1f} m/s fast at {now:.3f} s, and nothing in this world can make it faster than "
                 f"{self.limit:.1f} m/s; the simulation went unstable"
             )
-        step = LONGEST_STEP_S_M * self.radius
+        return max(
+            fastest, float(self.wall_speed[min(int(now * self.recorder.rate_hz + 1e-6), len(self.wall_speed) - 1)])
+        )
+
+    def _wall_speeds(self) -> Floats:
+        """(K - 1,) of the fastest wall between each two samples."""
+        count, rate = self.recorder.sample_count, float(self.recorder.rate_hz)
+        out = np.zeros(count - 1)
         for i, extent in zip(self.driven, self.extents, strict=True):
-            body = self.spec.bodies[i]
-            linear, angular = rates(keyframe_pose(body, now), keyframe_pose(body, now + step), step)
-            fastest = max(fastest, float(np.linalg.norm(linear) + np.linalg.norm(angular) * extent))
-        return fastest
+            poses = [keyframe_pose(self.spec.bodies[i], self.recorder.time_s(k)) for k in range(count)]
+            for k, (a, b) in enumerate(pairwise(poses)):
+                linear, angular = rates(a, b, 1.0 / rate)
+                out[k] = max(out[k], float(np.linalg.norm(linear) + np.linalg.norm(angular) * extent))
+        return out
 
     def _speed_limit(self) -> float:
         """Twice what a fall through all of the world, after a push by the fastest wall, could come to."""
-        spec, step = self.spec, 1.0 / self.recorder.rate_hz
-        pushed = float(np.linalg.norm(self.start.velocity_m_s, axis=1).max())
-        for i, extent in zip(self.driven, self.extents, strict=True):
-            poses = [keyframe_pose(spec.bodies[i], k * step) for k in range(self.recorder.sample_count)]
-            for a, b in pairwise(poses):
-                linear, angular = rates(a, b, step)
-                pushed = max(pushed, 2.0 * float(np.linalg.norm(linear) + np.linalg.norm(angular) * extent))
-        gravity = np.asarray(spec.gravity_m_s2)
-        fall = float(np.abs(gravity) @ (self.reach.high_m - self.reach.low_m))
+        pushed = max(float(np.linalg.norm(self.start.velocity_m_s, axis=1).max()), 2.0 * float(self.wall_speed.max()))
+        fall = float(np.abs(self.spec.gravity_m_s2) @ (self.reach.high_m - self.reach.low_m))
         return 2.0 * float(np.sqrt(pushed**2 + 2.0 * fall))
 
     def _sample(self, now: float) -> None:
