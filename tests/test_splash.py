@@ -22,7 +22,7 @@ from physreel.simulators import splash_library
 from physreel.simulators.liquid_start import start_liquids
 from physreel.simulators.splash import SplashSimulator
 from physreel.simulators.splash_engine import rates
-from physreel.simulators.splash_run import held, reach
+from physreel.simulators.splash_run import held, lifted, reach
 from physreel.spec import (
     Body,
     Box,
@@ -340,6 +340,17 @@ def test_rates_carry_a_pose_to_the_next():
     linear, angular = rates(pose, end, 0.1)
     np.testing.assert_allclose(linear, [1.0, 0, 0])
     np.testing.assert_allclose(angular, [0, 1.2, 1.6])
+
+
+def test_lone_drops_are_seen_to_lie_on_what_they_lie_on():
+    spec = glass_of_water()
+    poses = np.array([[0, 0, 0, 1.0, 0, 0, 0]] * 2)
+    drops = np.array([[0.1, 0.0, 0.0002], [0.0, 0.0, 0.0062], [0.0, 0.0245, 0.03], [0.0, 0.0, 0.03]])
+    seen = lifted(spec, poses, drops, 0.002)
+    np.testing.assert_allclose(seen[0], [0.1, 0.0, 0.002])
+    np.testing.assert_allclose(seen[1], [0.0, 0.0, 0.008])
+    assert seen[2, 1] < 0.0239
+    np.testing.assert_array_equal(seen[3], drops[3])
 
 
 def test_liquid_settles_before_the_start_where_vessels_hold_all_of_it():

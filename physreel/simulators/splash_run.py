@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import SimulationError
+from physreel.geometry.distances import distance_gradients, world_distances
 from physreel.geometry.extents import support_distances
 from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, rotate_wxyz
 from physreel.simulators.liquid_record import LiquidRecord, LiquidRecorder, driven_poses
@@ -41,6 +42,10 @@ COHESION = 0.01
 """Surface tension over coefficient × density² × support² of the engine's cohesion. Two measures of drops without weight
 agree on it within a third: their swinging, T = 2π √(ρ R³ / 8σ) (Lamb, Hydrodynamics, § 275), and how their pressure
 grows with curvature, 2σ / R (Laplace). Walls neither draw liquid nor push it off."""
+
+WALL_GAP = 0.35
+"""Frames show no particle nearer to a wall than this many spacings. Lone drops and films, which have no pressure, come
+nearer in the engine than deep liquid does, and would be seen half sunk into what they lie on."""
 
 RELAXING_STEPS, SETTLING_STEPS, CALM_M_S, DAMPING = 20, 400, 5e-3, 0.9
 """Before the start, density errors of the lattice are taken out in steps that leave no speed; then, in vessels, liquid
@@ -193,10 +198,25 @@ class _Run:
             self.engine.park(self.rank[who], places)
             self.present &= ~out
             self.parked += len(who)
-        self.recorder.sample(now, position, velocity, self.present, driven_poses(self.spec, now))
+        poses = driven_poses(self.spec, now)
+        position = lifted(self.spec, poses, position, WALL_GAP * self.start.spacing_m)
+        self.recorder.sample(now, position, velocity, self.present, poses)
 
     def _driven_poses(self, now: float) -> list[Floats]:
         return [keyframe_pose(self.spec.bodies[i], now) for i in self.driven]
+
+
+def lifted(spec: SceneSpec, poses: Floats, position_m: Floats, gap_m: float) -> Floats:
+    """Positions (N, 3), of which those nearer than a gap to a body at its pose (B, 7) are moved off it by that much."""
+    out = position_m.copy()
+    for body, pose in zip(spec.bodies, poses, strict=True):
+        distance = world_distances(body.shape, pose, out)
+        near = np.flatnonzero(distance < gap_m)
+        if len(near):
+            local = rotate_wxyz(conjugate_wxyz(pose[3:]), out[near] - pose[:3])
+            away = rotate_wxyz(pose[3:], distance_gradients(body.shape, local))
+            out[near] += (gap_m - distance[near])[:, None] * away
+    return out
 
 
 def held(spec: SceneSpec) -> bool:
