@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from physreel.simulators.base import Capability, Simulator
 from physreel.simulators.dfsph_bodies import pose_function
 from physreel.simulators.dfsph_coupling import MovingBodies
+from physreel.simulators.dfsph_watch import watch_held
 from physreel.simulators.liquid_record import LiquidRecorder
 from physreel.simulators.liquid_start import start_liquids
 from physreel.simulators.preparation import prepare
@@ -68,6 +69,7 @@ def _with_bodies(spec: SceneSpec, liquid: Liquid) -> Trajectory:
 
 
 def _trajectory(spec: SceneSpec, liquid: Liquid) -> Trajectory:
+    watch_held(liquid.held, liquid.particle_steps)
     record = liquid.recorder.finish()
     per_frame = max(1, round(liquid.steps / spec.frame_count))
     notes = (

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.errors import SimulationError
 from physreel.simulators import dfsph_contacts, dfsph_drag, dfsph_forces, dfsph_pairs, dfsph_solver
 from physreel.simulators.dfsph_bodies import pieces_of, world_frames
-from physreel.simulators.dfsph_tables import ATTRACTION, wall_tables
+from physreel.simulators.dfsph_tables import ALONE, ATTRACTION, wall_tables
+from physreel.simulators.dfsph_watch import Bounds, Watch
 from physreel.simulators.liquid_record import LiquidRecorder
 from physreel.simulators.liquid_start import LiquidStart
 from physreel.spec import SceneSpec
@@ -21,7 +21,10 @@ WALL_GAP = 0.25
 """Particles come no nearer to walls than this many spacings."""
 
 CFL = 0.4
-"""Nothing moves more than this many spacings a step."""
+"""Steps are so short that nothing that can meet anything moves more than this many spacings in one,"""
+
+FARTHEST = 1.0
+"""and what a step makes faster than that is held back to this many."""
 
 FALL = 0.1
 """Nor is a step longer than this share of the time in which something falls a spacing or so, √(spacing / g)."""
@@ -86,9 +89,12 @@ class Liquid:
         self.present = np.ones(n, np.bool_)
         self.full_position, self.full_velocity = self.position.copy(), self.velocity.copy()
         self.time, self.steps, self.rounds, self.error_sum = 0.0, 0, np.zeros(3, np.int64), 0.0
+        self.particle_steps, self.held = 0, 0
         self.fastest = float(np.linalg.norm(self.velocity, axis=1).max(initial=0.0))
         self.impulse = np.zeros((len(spec.bodies), 6))
         self.middles: Callable[[Floats], Floats] | None = None
+        self._bounds = Bounds(spec, self.position)
+        self._watch = Watch(spec, self.position, self.velocity, self.mass)
         # Room for what is made anew each step.
         most = dfsph_contacts.MOST
         self._start = np.zeros(dfsph_pairs.MOST_CELLS + 1, np.int32)
@@ -128,8 +134,14 @@ class Liquid:
 
     def _sample(self, time: float) -> None:
         self.full_position[self.ids], self.full_velocity[self.ids] = self.position, self.velocity
-        if not np.isfinite(self.position).all():
-            raise SimulationError(f"the liquid went unstable: positions are no longer numbers at {time:.3f} s")
+        self._watch.look(time, self.position, self.velocity, self.mass)
+        gone = self._bounds.outside(self.position)
+        if gone.any():
+            self._watch.lost(self.mass[gone], self.position[gone], self.velocity[gone])
+            self.present[self.ids[gone]] = False
+            self.full_velocity[self.ids[gone]] = 0.0
+            for name in _NAMES:
+                setattr(self, name, getattr(self, name)[~gone])
         self.recorder.sample(time, self.full_position, self.full_velocity, self.present, self.poses(time))
 
     def _make_room(self, pairs: int) -> None:
@@ -186,14 +198,17 @@ class Liquid:
         )  # fmt: skip
         before = self.velocity.copy() if middle is not None else self.velocity
         place = self.position.copy() if middle is not None else self.position
-        self.fastest = dfsph_solver.move(
-            self.position, self.velocity, count, distance, normal, wall_velocity, WALL_GAP * s, dt
-        )
+        self.fastest, held = dfsph_solver.move(
+            self.position, self.velocity, density, 1.001 * ALONE, count, distance, normal, wall_velocity, WALL_GAP * s,
+            FARTHEST * s, dt,
+        )  # fmt: skip
+        self.held += held
         if middle is not None:
             dfsph_forces.wall_impulses(
                 place, before, self.velocity, self.mass, self.pressure, count, distance, normal, wall_body, wall_slope,
                 dt, middle, self.impulse,
             )  # fmt: skip
         self.steps += 1
+        self.particle_steps += n
         self.rounds += (forced, dragged, shifted)
         self.error_sum += error

@@ -209,16 +209,24 @@ def press(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def move(position, velocity, count, distance, normal, wall_velocity, least, dt):  # type: ignore[no-untyped-def]
-    """Move particles by dt, none nearer to a wall than ``least`` and none through one.
+def move(  # type: ignore[no-untyped-def]
+    position, velocity, density, alone, count, distance, normal, wall_velocity, least, most, dt
+):
+    """Move particles by dt, none nearer to a wall than ``least``, none through one, and none farther than ``most``.
 
     What would come nearer in this step loses so much of its speed towards the wall, against the wall's own motion.
+    Particles as little dense as ``alone`` that are near no wall meet nothing: they count for less than half.
 
     Returns:
-        The greatest speed.
+        The greatest speed that there is, walls' included, and how many particles were held back.
     """
-    fastest = 0.0
+    fastest, held = 0.0, 0
     for i in range(len(position)):
+        size = velocity[i, 0] ** 2 + velocity[i, 1] ** 2 + velocity[i, 2] ** 2
+        if size * dt * dt > most * most:
+            held += 1
+            for c in range(3):
+                velocity[i, c] *= most / (dt * np.sqrt(size))
         for _ in range(3 if count[i] > 1 else 1):
             for k in range(count[i]):
                 nx, ny, nz = normal[i, k, 0], normal[i, k, 1], normal[i, k, 2]
@@ -233,13 +241,17 @@ def move(position, velocity, count, distance, normal, wall_velocity, least, dt):
                     velocity[i, 1] += lack * ny
                     velocity[i, 2] += lack * nz
         size = velocity[i, 0] ** 2 + velocity[i, 1] ** 2 + velocity[i, 2] ** 2
+        if count[i] == 0 and density[i] <= alone:
+            size *= 0.16
         fastest = max(fastest, size)
         for c in range(3):
             position[i, c] += dt * velocity[i, c]
         for k in range(count[i]):
+            size = wall_velocity[i, k, 0] ** 2 + wall_velocity[i, k, 1] ** 2 + wall_velocity[i, k, 2] ** 2
+            fastest = max(fastest, size)
             deep = least - distance[i, k]
             if deep > 0.0:
                 push = min(deep, 0.1 * least)
                 for c in range(3):
                     position[i, c] += push * normal[i, k, c]
-    return np.sqrt(fastest)
+    return np.sqrt(fastest), held

@@ -49,6 +49,10 @@ def spline_slope(r: Floats) -> Floats:
     return np.where(q < 1.0, -3.0 * q + 2.25 * q**2, -0.75 * np.maximum(2.0 - q, 0.0) ** 2) / np.pi / H**4
 
 
+ALONE = float(spline(np.zeros(1))[0])
+"""Density of a particle that is near no other."""
+
+
 @lru_cache(maxsize=1)
 def wall_tables() -> Floats:
     """(n, 5) the columns above at distances FIRST + k / PER_UNIT."""
