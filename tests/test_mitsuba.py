@@ -258,8 +258,8 @@ def test_refuses_what_it_does_not_know_and_says_what_there_is() -> None:
     with pytest.raises(UnsupportedError, match=r"'x-ray'.*rgb, depth"):
         MitsubaRenderer().render(spec, still(spec), CAMERA, ("x-ray",))  # type: ignore[arg-type]
     with pytest.raises(UnsupportedError) as refusal:
-        MitsubaRenderer(samples=0, depth=1, light="moon", variant="gpu", threads=0)  # type: ignore[arg-type]
-    for word in ("samples", "depth", "light", "variant", "threads"):
+        MitsubaRenderer(samples=0, depth=1, light="moon", threads=0)  # type: ignore[arg-type]
+    for word in ("samples", "depth", "light", "threads"):
         assert word in str(refusal.value)
 
 

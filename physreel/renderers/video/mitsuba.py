@@ -21,7 +21,8 @@ from physreel.values import PASSES, Trajectory, View
 from physreel.values.clip import PassName
 
 LightMode = Literal["path", "direct"]
-VARIANTS = ("scalar_rgb", "llvm_ad_rgb")
+# The variant that runs everywhere. Those that compile (LLVM) do so anew for each frame's scene, which costs more.
+_VARIANT = "scalar_rgb"
 
 
 class MitsubaRenderer(VideoRenderer):
@@ -32,7 +33,6 @@ class MitsubaRenderer(VideoRenderer):
         depth: how many surfaces a path of light may meet, the lamp included.
         light: ``path``: light goes from surface to surface. ``direct``: it comes from lamps and the ambient sky alone,
             as for the renderer 'raytrace'.
-        variant: of Mitsuba: ``scalar_rgb`` runs everywhere, ``llvm_ad_rgb`` needs the LLVM library.
         threads: how many Mitsuba uses; the picture is the same for any number.
     """
 
@@ -44,7 +44,6 @@ class MitsubaRenderer(VideoRenderer):
         samples: int = 64,
         depth: int = 6,
         light: LightMode = "path",
-        variant: str = "scalar_rgb",
         threads: int = 1,
     ) -> None:
         problems = []
@@ -54,14 +53,12 @@ class MitsubaRenderer(VideoRenderer):
             problems.append(f"depth is {depth}; it must be from 2 (one surface and the lamp) to 64")
         if light not in get_args(LightMode):
             problems.append(f"light is {light!r}; it must be 'path' or 'direct'")
-        if variant not in VARIANTS:
-            problems.append(f"variant is {variant!r}; it must be one of {', '.join(map(repr, VARIANTS))}")
         if threads < 1:
             problems.append(f"threads is {threads}; it must be at least 1")
         if problems:
             raise UnsupportedError("\n".join(problems))
         self.samples, self.depth, self.light = samples, depth, light
-        self.variant, self.threads = variant, threads
+        self.threads = threads
 
     def render(
         self, spec: SceneSpec, trajectory: Trajectory, camera: Camera, passes: Collection[PassName] = PASSES
@@ -70,7 +67,7 @@ class MitsubaRenderer(VideoRenderer):
         unknown = [name for name in passes if name not in self.passes]
         if unknown:
             raise UnsupportedError(f"unknown pass {', '.join(map(repr, unknown))}; mitsuba makes {', '.join(PASSES)}")
-        with _mitsuba(self.variant, self.threads) as mi:
+        with _mitsuba(self.threads) as mi:
             return self._film(mi, spec, trajectory, camera, frozenset(passes))
 
     def _film(
@@ -109,7 +106,7 @@ class MitsubaRenderer(VideoRenderer):
 
 
 @contextmanager
-def _mitsuba(variant: str, threads: int) -> Iterator[Any]:
+def _mitsuba(threads: int) -> Iterator[Any]:
     """Mitsuba with a variant and a number of threads set, and both as they were afterwards."""
     try:
         import drjit
@@ -119,24 +116,12 @@ def _mitsuba(variant: str, threads: int) -> Iterator[Any]:
             f"the renderer 'mitsuba' needs Mitsuba 3, which cannot be imported ({error}); "
             "pip install 'physreel[mitsuba]', or use the renderer 'raytrace', which needs nothing more"
         ) from None
-    before, threads_before = mitsuba.variant(), drjit.thread_count()
+    variant, count = mitsuba.variant(), drjit.thread_count()
+    mitsuba.set_variant(_VARIANT)
+    drjit.set_thread_count(threads)
     try:
-        mitsuba.set_variant(variant)
-        _probe(mitsuba, variant)
-        drjit.set_thread_count(threads)
         yield mitsuba
     finally:
-        drjit.set_thread_count(threads_before)
-        if before is not None:
-            mitsuba.set_variant(before)
-
-
-def _probe(mitsuba: Any, variant: str) -> None:
-    """Make sure that the variant runs here: LLVM is looked for only when it is first used."""
-    try:
-        mitsuba.load_dict({"type": "sphere"}).surface_area()
-    except Exception as error:  # Dr.Jit raises its own kinds
-        raise MissingDependencyError(
-            f"Mitsuba's variant {variant!r} does not run here ({error}); install LLVM (apt: libllvm19) and set "
-            "DRJIT_LIBLLVM_PATH to its library, or use the variant 'scalar_rgb'"
-        ) from None
+        drjit.set_thread_count(count)
+        if variant is not None:
+            mitsuba.set_variant(variant)

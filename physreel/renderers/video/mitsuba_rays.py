@@ -1,6 +1,6 @@
 """Arrays handed to Mitsuba: meshes, and rays to ask what they meet and how bright it is.
 
-In scalar variants rays are asked about one by one, which costs about two microseconds a ray; in the others at once.
+In its scalar variants rays are asked about one by one, which costs two or three microseconds a ray.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ Ints = NDArray[np.int64]
 
 
 class Rays:
-    """Questions to scenes of the variant that is set.
+    """Questions to scenes.
 
     Args:
-        mi: Mitsuba with a variant set.
+        mi: Mitsuba with a scalar variant set.
     """
 
     def __init__(self, mi: Any) -> None:
         self._mi = mi
-        self._scalar = mi.variant().startswith("scalar")
         self._sampler = mi.load_dict({"type": "independent"})
 
     def nearest(self, scene: Any, origins: Floats, directions: Floats) -> tuple[Floats, Ints, Floats]:
@@ -39,21 +38,13 @@ class Rays:
             (N,) distance, inf where nothing is met; (N,) number of the triangle; (N, 2) weights of its second and third
             corner there.
         """
-        mi, count = self._mi, len(directions)
-        origins = np.broadcast_to(origins, directions.shape)
-        if self._scalar:
-            rows: list[float] = []
-            ray, meet, add = mi.Ray3f, scene.ray_intersect_preliminary, rows.extend
-            for ox, oy, oz, dx, dy, dz in _columns(origins, directions):
-                hit = meet(ray((ox, oy, oz), (dx, dy, dz)), False)
-                add((hit.t, hit.prim_index, *hit.prim_uv))
-            out = np.array(rows).reshape(count, 4)
-            return out[:, 0], out[:, 1].astype(np.int64), out[:, 2:]
-        hit = scene.ray_intersect_preliminary(mi.Ray3f(_points(mi, origins), _points(mi, directions)), False)
-        found = np.array(hit.is_valid())
-        time = np.where(found, np.array(hit.t, np.float64), np.inf)
-        prim = np.where(found, np.array(hit.prim_index, np.int64), 0)
-        return time, prim, np.array(hit.prim_uv, np.float64).T
+        rows: list[float] = []
+        ray, meet, add = self._mi.Ray3f, scene.ray_intersect_preliminary, rows.extend
+        for ox, oy, oz, dx, dy, dz in _columns(np.broadcast_to(origins, directions.shape), directions):
+            hit = meet(ray((ox, oy, oz), (dx, dy, dz)), False)
+            add((hit.t, hit.prim_index, *hit.prim_uv))
+        out = np.array(rows).reshape(len(directions), 4)
+        return out[:, 0], out[:, 1].astype(np.int64), out[:, 2:]
 
     def light(
         self, takes: list[tuple[Any, Any]], origins: Floats, directions: Floats, seed: int,
@@ -68,36 +59,24 @@ class Rays:
             seed: of the samples.
             miss: what a take gives where it meets nothing.
         """
-        mi, count, sampler = self._mi, len(directions), self._sampler
-        out = np.zeros((count, 3))
-        if count == 0 or not takes:
-            return out
+        if not takes:
+            return np.zeros(directions.shape)
+        sampler, nothing = self._sampler, tuple(miss)
+        sampler.seed(seed)
+        rows: list[float] = []
+        ray, add = self._mi.RayDifferential3f, rows.extend
         asked = [(integrator.sample, scene) for scene, integrator in takes]
-        if self._scalar:
-            sampler.seed(seed)
-            rows: list[float] = []
-            ray, add, nothing = mi.RayDifferential3f, rows.extend, tuple(miss)
-            for ox, oy, oz, dx, dy, dz in _columns(origins, directions):
-                along = ray((ox, oy, oz), (dx, dy, dz))
-                for sample, scene in asked:
-                    color, valid, _ = sample(scene, sampler, along)
-                    add(color if valid else nothing)
-            return np.asarray(np.array(rows).reshape(count, len(takes), 3).sum(1))
-        sampler.seed(seed, count)
-        along = mi.RayDifferential3f(_points(mi, origins), _points(mi, directions))
-        for sample, scene in asked:
-            color, valid, _ = sample(scene, sampler, along)
-            out += np.where(np.array(valid)[:, None], np.array(color, np.float64).T, miss)
-        return out
+        for ox, oy, oz, dx, dy, dz in _columns(origins, directions):
+            along = ray((ox, oy, oz), (dx, dy, dz))
+            for sample, scene in asked:
+                color, valid, _ = sample(scene, sampler, along)
+                add(color if valid else nothing)
+        return np.asarray(np.array(rows).reshape(len(directions), len(takes), 3).sum(1))
 
 
 def _columns(origins: Floats, directions: Floats) -> Iterator[tuple[float, ...]]:
     # By the column: a list for each ray would keep Python's garbage collector busy.
     return zip(*(column.tolist() for column in (*origins.T, *directions.T)), strict=True)
-
-
-def _points(mi: Any, values: Floats) -> Any:
-    return mi.Point3f(*(mi.Float(np.ascontiguousarray(column, np.float32)) for column in values.T))
 
 
 def mesh(
