@@ -86,11 +86,13 @@ def test_options_reach_the_plan(tmp_path, physreel):
         "--seed",
         "9",
         "--no-audio",
+        "--quality",
+        "draft",
     ]
     code, _, errors = physreel(*GENERATE, *words, "--set", "height_m=0.3..0.4", "--out", tmp_path / "out")
     assert code == 0, errors
     plan = json.loads((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()[1])["plan"]
-    assert plan["clip"] == {"width": 48, "height": 32, "fps": 20, "duration_s": 0.4}
+    assert plan["clip"] == {"width": 48, "height": 32, "fps": 20, "duration_s": 0.4, "quality": "draft"}
     assert (plan["passes"], plan["seed"], plan["audio"]) == (["rgb", "depth"], 9, False)
     assert plan["parameters"] == {"height_m": "0.3..0.4"}
 

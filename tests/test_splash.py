@@ -278,14 +278,14 @@ def temporary(tmp_path, monkeypatch):
 def test_a_crash_or_hang_in_the_engine_is_an_error_of_that_spec_alone(faults, temporary, fault, words):
     engine = SplashSimulator(worker="splash_faults", hang_s=3.0)
     faults.write_text(fault)
-    before = time.monotonic()
+    before, others = time.monotonic(), set(children(os.getpid()))
     with pytest.raises(SimulationError) as caught:
         engine.simulate(glass_of_water())
     assert time.monotonic() - before < 12.0
     for word in [*words, "report it with the spec"]:
         assert word in str(caught.value)
     assert not list(temporary.iterdir())
-    assert not children(os.getpid())
+    assert set(children(os.getpid())) <= others
 
 
 def test_an_engine_that_is_slow_but_steps_is_waited_for(faults, temporary):
