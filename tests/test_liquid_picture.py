@@ -13,7 +13,7 @@ from test_raytrace_look import linear
 
 from physreel.geometry.distances import signed_distances
 from physreel.geometry.vessels import capacity_m3, inner_radius_m, vessel_mesh
-from physreel.renderers.video import visibility
+from physreel.renderers.video import raytrace, visibility
 from physreel.renderers.video.liquid_surface import LiquidSurface, SurfaceMaker, liquid_surfaces
 from physreel.renderers.video.raytrace import RaytraceRenderer
 from physreel.renderers.video.trace_finish import EXPOSURE
@@ -516,3 +516,23 @@ def test_a_filled_glass_holds_what_its_capacity_says() -> None:
         fluid=0, vertices=inside, faces=surface.faces, normals=surface.normals, velocity=surface.velocity
     )
     assert volume(clipped) == pytest.approx(capacity_m3(GLASS, 0.06), rel=0.04)
+
+
+def test_under_a_still_camera_clear_vessels_are_the_same_with_and_without_reuse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ball = Body(name="ball", shape=Sphere(radius_m=0.02), material="oak", position_m=(-0.15, 0.05, 0.03))
+    floor = Body(name="floor", shape=Plane(), material="marble", motion="static")
+    sun = (SunLight(direction=(0.2, 0.3, -1.0), irradiance=(1.0, 1.0, 1.0)),)
+    tank = Body(name="tank", shape=TANK, material="glass", motion="static", position_m=(0.2, 0.0, 0.0))
+    spec = SceneSpec(scene="test", fps=20, duration_s=0.25, bodies=(floor, glass_body(), tank, ball), lights=sun)
+    run = still(spec)
+    poses = run.body_pose.copy()
+    poses[:, 3, 0] += 0.06 * np.array([0.0, 0.0, 1.0, 2.0, 2.0])
+    values = {name: getattr(run, name) for name in run.__dataclass_fields__}
+    run = Trajectory(**(values | {"body_pose": poses, "body_pose_end": poses[-1]}))
+    reused = RaytraceRenderer().render(spec, run, CAMERA)
+    monkeypatch.setattr(raytrace._Film, "_todo", lambda self, frame: self.all_tiles)
+    anew = RaytraceRenderer().render(spec, run, CAMERA)
+    for name in reused.passes:
+        np.testing.assert_array_equal(getattr(reused, name), getattr(anew, name))

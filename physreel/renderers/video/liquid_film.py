@@ -52,6 +52,7 @@ class LiquidFilm:
         self._ways, self._nearest = np.empty((cells, cells, 3)), np.empty((cells, cells))
         self._all_maps = np.empty((lights if has_liquid else 0, cells + 1, cells + 1, trace_light.LAYERS))
         self.maps = self._all_maps[:0]
+        self._tree: Any = None
         opacity = scene.liquids[:, 7]
         scatter = _SCATTER_PER_M * opacity / (1.02 - opacity)
         self._dims = scene.liquids[:, 1:4] + scatter[:, None]
@@ -95,7 +96,7 @@ class LiquidFilm:
         """Put all surfaces together and look at them from the lights; to be called before light is asked for."""
         from physreel.renderers.video import trace_light
 
-        self.maps = self._all_maps[:0]
+        self.maps, self._tree = self._all_maps[:0], None
         if not self.surfaces:
             return
         starts = np.cumsum([0, *(len(surface.vertices) for surface in self.surfaces)])
@@ -190,9 +191,12 @@ class LiquidFilm:
     ) -> None:  # fmt: skip
         # Follow rays (see trace_clear for their rows) and add what they see to color.
         from physreel.renderers.video import trace_clear
+        from physreel.renderers.video.trace_meshes import embree_tree
 
         scene = self.scene
-        tree = self._tree() if self.surfaces else None
+        if self.surfaces and self._tree is None:
+            self._tree, self._kept = embree_tree(self.vertices, self.faces)
+        tree = self._tree
         none, none3 = np.empty(0), np.empty((0, 3))
         faces = self.faces if tree else np.empty((0, 3), np.int32)
         vertices, normals = (self.vertices, self.normals) if tree else (none3.astype(np.float32),) * 2
@@ -220,11 +224,3 @@ class LiquidFilm:
                 vertices, faces, normals, fluid_of, hits, meets, *mesh, rays, count, 1.5 * self.spacing_m, out, color,
             )  # fmt: skip
             rays = out[:made]
-
-    def _tree(self) -> Any:
-        from embreex.mesh_construction import TriangleMesh
-        from embreex.rtcore_scene import EmbreeScene
-
-        tree = EmbreeScene()
-        self._kept = TriangleMesh(tree, self.vertices, self.faces)
-        return tree

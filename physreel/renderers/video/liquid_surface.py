@@ -27,7 +27,7 @@ _WORTH_NODES, _MOST_NODES = 200_000, 8_000_000  # what is worth being sought apa
 # Sums of the kernel at a particle, its own included: below the first it is a drop by itself, from the second on the
 # liquid about it is thick enough to be evened out.
 _ALONE, _CROWDED = 1.02, 2.2
-_ROUNDS, _THERE, _BACK = 8, 0.60, 0.62  # of evening out the surface, and how far there and back
+_ROUNDS, _THERE, _BACK = 12, 0.60, 0.62  # of evening out the surface, and how far there and back
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -25,7 +25,7 @@ from physreel.renderers.video.trace_rays import interval, normal, trace
 from physreel.renderers.video.trace_secondary import fresnel, sky
 
 ROW = 17
-_MOST_BORDERS = 10
+_MOST_BORDERS = 12
 # Mirrored light that weighs more than this is followed through glass and liquid, less is looked up, least is dropped.
 FOLLOWED, _DROPPED = 0.10, 0.004
 _ENOUGH = 0.015
@@ -207,17 +207,17 @@ def follow(  # type: ignore[no-untyped-def]
                 b *= math.exp(-liquids[abs(liquid) - 1, 3] * t)
             x, y, z, way = x + t * dx, y + t * dy, z + t * dz, way + t
         most = max(r, g, b)
-        if what == 0 or most < _ENOUGH or borders >= _MOST_BORDERS:
-            cr, cg, cb = sky(environment, dz)
-            if what > 0:
+        if most < _ENOUGH or what == 0 or (what > 1 and borders >= _MOST_BORDERS):
+            cr, cg, cb = environment[2, 0], environment[2, 1], environment[2, 2]
+            if what == 0:
+                cr, cg, cb = sky(environment, dz)
+            elif most >= _ENOUGH:
                 cr, cg, cb = look_up(
                     prims, kinds, planes, bodies, spans, looks, lights, environment, x, y, z, dx, dy, dz
                 )
-            color[0, at], color[1, at], color[2, at] = (
-                color[0, at] + r * cr,
-                color[1, at] + g * cg,
-                color[2, at] + b * cb,
-            )
+            color[0, at] += r * cr
+            color[1, at] += g * cg
+            color[2, at] += b * cb
             continue
         if what == 1:
             k = surface >> 9
@@ -248,11 +248,9 @@ def follow(  # type: ignore[no-untyped-def]
                 prims, kinds, planes, bodies, all_spans, looks, lights, environment, lattice, maps, rows, body, open_,
                 x, y, z, nx, ny, nz, dx, dy, dz, way * pixel_size, most > 0.3,
             )  # fmt: skip
-            color[0, at], color[1, at], color[2, at] = (
-                color[0, at] + r * cr,
-                color[1, at] + g * cg,
-                color[2, at] + b * cb,
-            )
+            color[0, at] += r * cr
+            color[1, at] += g * cg
+            color[2, at] += b * cb
             continue
         glass_next, liquid_next = glass, liquid
         if what == 2:

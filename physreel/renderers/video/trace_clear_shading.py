@@ -37,10 +37,13 @@ def _lit(  # type: ignore[no-untyped-def]
     ux, uy, uz = ux * across, uy * across, uz * across
     vx, vy, vz = ly * uz - lz * uy, lz * ux - lx * uz, lx * uy - ly * ux
     first, taken = 0.0, 0
-    for s in range(4):
-        # Four places on the light, opposite ones first; one, its middle, where that will do.
-        p = 0.0 if not fine else (0.92 if s == 0 else (-0.92 if s == 1 else (0.38 if s == 2 else -0.38)))
-        q = 0.0 if not fine else (0.38 if s == 0 else (-0.38 if s == 1 else (-0.92 if s == 2 else 0.92)))
+    for s in range(8):
+        # Eight places on the light, in opposite pairs; the first pair where that tells, or the middle where it will do.
+        p, q = 0.0, 0.0
+        if fine:
+            angle = 0.4 + math.pi * ((s & 1) + 0.5 * ((s >> 1) & 1) + 0.25 * (s >> 2))
+            far = 1.3 if s < 4 else 0.8
+            p, q = far * math.cos(angle), far * math.sin(angle)
         mx, my, mz = lx + p * ux + q * vx, ly + p * uy + q * vy, lz + p * uz + q * vz
         length = 1.0 / math.sqrt(mx * mx + my * my + mz * mz)
         pr, pg, pb = light_passes(

@@ -28,13 +28,6 @@ class MeshTracer:
     """
 
     def __init__(self, meshes: tuple[tuple[int, TriangleMesh], ...], *, first_number: int) -> None:
-        try:
-            from embreex.mesh_construction import TriangleMesh as EmbreeMesh
-            from embreex.rtcore_scene import EmbreeScene
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"triangle meshes need embreex, which cannot be imported ({error}); pip install embreex"
-            ) from None
         self.first_number = first_number
         self.owners = [body for body, _ in meshes]
         self._trees: list[Any] = []
@@ -48,8 +41,8 @@ class MeshTracer:
             a, b, c = (vertices[faces[:, k]] for k in range(3))
             normal = np.cross(b - a, c - a)
             normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-300)[:, None]
-            tree = EmbreeScene()
-            self._keep.append(EmbreeMesh(tree, vertices.astype(np.float32), faces.astype(np.int32)))
+            tree, kept = embree_tree(vertices.astype(np.float32), faces.astype(np.int32))
+            self._keep.append(kept)
             self._trees.append(tree)
             self._normals.append(normal)
             self._faces.append(_patches(faces, normal) % 509)
@@ -202,6 +195,23 @@ class MeshTracer:
             return np.asarray(self._trees[n].run(o, d), np.int64)
         reach = (end * length).astype(np.float32)
         return np.asarray(self._trees[n].run(o, d, dists=reach, query="OCCLUDED"), np.int64)
+
+
+def embree_tree(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> tuple[Any, Any]:
+    """Embree's tree over triangles, and what has to be kept as long as it is.
+
+    Raises:
+        MissingDependencyError: embreex is not there.
+    """
+    try:
+        from embreex.mesh_construction import TriangleMesh as EmbreeMesh
+        from embreex.rtcore_scene import EmbreeScene
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"triangles are traced with embreex, which cannot be imported ({error}); pip install embreex"
+        ) from None
+    tree = EmbreeScene()
+    return tree, EmbreeMesh(tree, vertices, faces)
 
 
 def _patches(faces: Ints, normals: Floats) -> Ints:
