@@ -241,7 +241,7 @@ def find_contacts(  # type: ignore[no-untyped-def]
         distance: (n, MOST) out.
         normal: (n, MOST, 3) out, from wall to particle.
         wall_body: (n, MOST) out.
-        wall_velocity: (n, MOST, 3) out, of the wall at its nearest point.
+        wall_velocity: (n, MOST, 3) out, of the wall as if it reached to the particle.
         wall_slope: (n, MOST, 3) out: gradient of its share of the density.
         wall_share: (n,) out: share of the density that is walls.
         slope: (n, 3) out: its gradient.
@@ -364,9 +364,8 @@ def find_contacts(  # type: ignore[no-untyped-def]
             if sticks[b] and 0.0 < u < (LAST - FIRST) * PER_UNIT:
                 low = int(u)
                 hold = weight[k] * (table[low, PULL] + (u - low) * (table[low + 1, PULL] - table[low, PULL]))
-            px = x - distance[i, k] * normal[i, k, 0] - body_place[b, 0]
-            py = y - distance[i, k] * normal[i, k, 1] - body_place[b, 1]
-            pz = z - distance[i, k] * normal[i, k, 2] - body_place[b, 2]
+            # The wall's motion goes on where the particle is: what turns with a wall feels no drag.
+            px, py, pz = x - body_place[b, 0], y - body_place[b, 1], z - body_place[b, 2]
             for c in range(3):
                 v = drift[b, c] + rate[b, c, 0] * px + rate[b, c, 1] * py + rate[b, c, 2] * pz
                 wall_velocity[i, k, c] = v

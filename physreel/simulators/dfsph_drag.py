@@ -13,7 +13,8 @@ def drag(  # type: ignore[no-untyped-def]
     velocity, first, other, pair, count, distance, normal, wall_velocity, mass, viscosity, wall_viscosity, spacing, dt,
     table, tolerance, most
 ):  # fmt: skip
-    """Change velocities by viscosity within dt, implicitly (conjugate gradients).
+    """Change velocities by viscosity within dt, implicitly (conjugate gradients, preconditioned by mass: so momentum is
+    kept whatever is left over).
 
     The pair form is that of M. Weiler, D. Koschier, M. Brand, J. Bender, A physically consistent implicit viscosity
     solver for SPH fluids (2018): forces along the line of two particles, so that turning as a whole costs nothing.
@@ -67,8 +68,8 @@ def drag(  # type: ignore[no-untyped-def]
     size = 0.0
     for i in range(n):
         for c in range(3):
-            size += r[i, c] * r[i, c]
-            p[i, c] = r[i, c]
+            size += r[i, c] * r[i, c] / mass[i]
+            p[i, c] = r[i, c] / mass[i]
     limit = size * tolerance * tolerance
     rounds = 0
     while size > limit and rounds < most:
@@ -88,11 +89,11 @@ def drag(  # type: ignore[no-untyped-def]
             for c in range(3):
                 velocity[i, c] += step * p[i, c]
                 r[i, c] -= step * a[i, c]
-                new += r[i, c] * r[i, c]
+                new += r[i, c] * r[i, c] / mass[i]
         ratio = new / size
         for i in range(n):
             for c in range(3):
-                p[i, c] = r[i, c] + ratio * p[i, c]
+                p[i, c] = r[i, c] / mass[i] + ratio * p[i, c]
         size = new
         rounds += 1
     return rounds

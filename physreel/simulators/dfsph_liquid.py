@@ -89,7 +89,7 @@ class Liquid:
         self.present = np.ones(n, np.bool_)
         self.full_position, self.full_velocity = self.position.copy(), self.velocity.copy()
         self.time, self.steps, self.rounds, self.error_sum = 0.0, 0, np.zeros(3, np.int64), 0.0
-        self.particle_steps, self.held = 0, 0
+        self.particle_steps, self.held, self.last_dt = 0, 0, 0.0
         self.fastest = float(np.linalg.norm(self.velocity, axis=1).max(initial=0.0))
         self.impulse = np.zeros((len(spec.bodies), 6))
         self.middles: Callable[[Floats], Floats] | None = None
@@ -133,15 +133,20 @@ class Liquid:
         return float(min((np.sqrt(v * v + 4 * g * CFL * s) - v) / (2 * g), FALL * np.sqrt(s / g)))
 
     def _sample(self, time: float) -> None:
-        self.full_position[self.ids], self.full_velocity[self.ids] = self.position, self.velocity
-        self._watch.look(time, self.position, self.velocity, self.mass)
+        # What nothing presses on is half a step of gravity ahead.
+        n = len(self.ids)
+        falling = (self.pressure == 0.0) & (self._count[:n] == 0)
+        velocity = self.velocity - (0.5 * self.last_dt * falling)[:, None] * self.gravity
+        self.full_position[self.ids], self.full_velocity[self.ids] = self.position, velocity
+        self._watch.look(time, self.position, velocity, self.mass)
         gone = self._bounds.outside(self.position)
         if gone.any():
-            self._watch.lost(self.mass[gone], self.position[gone], self.velocity[gone])
+            self._watch.lost(self.mass[gone], self.position[gone], velocity[gone])
             self.present[self.ids[gone]] = False
             self.full_velocity[self.ids[gone]] = 0.0
             for name in _NAMES:
                 setattr(self, name, getattr(self, name)[~gone])
+            self._count[: len(self.ids)] = self._count[:n][~gone]
         self.recorder.sample(time, self.full_position, self.full_velocity, self.present, self.poses(time))
 
     def _make_room(self, pairs: int) -> None:
@@ -181,7 +186,9 @@ class Liquid:
             self._make_room(int(1.2 * used))
         pairs = (first, self._other, self._pair)
         force += (WETTING * self.cohesion**2)[:, None] * self._pull[:n]
-        self.velocity += dt * (self.gravity + force * self.inverse_mass[:, None])
+        # Velocities live between steps (leapfrog), so that free fall is exact.
+        self.velocity += 0.5 * (self.last_dt + dt) * self.gravity + dt * force * self.inverse_mass[:, None]
+        self.last_dt = dt
         dragged = dfsph_drag.drag(
             self.velocity, *pairs, count, distance, normal, wall_velocity, self.mass, self.viscosity,
             self.wall_viscosity, s, dt, self.table, DRAG_TOLERANCE, MOST_ROUNDS,

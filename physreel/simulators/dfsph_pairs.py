@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from physreel.simulators.dfsph_jit import kernel, part
-from physreel.simulators.dfsph_tables import REPELLED, SUPPORT
+from physreel.simulators.dfsph_tables import DRAG, REPELLED, SUPPORT
 
 MOST_CELLS = 300_000
 """Cells are made larger where liquid is spread so far that there would be more."""
@@ -115,7 +115,7 @@ def find_pairs(  # type: ignore[no-untyped-def]
     height = spacing**3 / (np.pi * half**3)
     steep = height / (half * half)
     # Where a pair's drag along its line is 10 r² / (r² + 0.04 s²) times the slope, over r and the gradient's square.
-    soft, viscous = 0.04 * spacing * spacing, -10.0 * spacing**2
+    soft, viscous = 0.04 * spacing * spacing, -DRAG * spacing**2
     most = len(other)
     used = 0
     for i in range(n):

@@ -26,6 +26,11 @@ SHARE, SLOPE, DRAG_ALONG, DRAG_ACROSS, PULL = range(5)
 """Columns: the wall's share of the density, its derivative by distance, the viscous drag of the wall on a particle
 along and across it, for a viscosity of 1 and a speed of 1, and the attraction to a wall of the same liquid."""
 
+DRAG, WALL_DRAG = 12.5, 1.4
+"""Scales of the drag between two particles and at walls. In a continuum they are 10 and 1; particles in disorder give way
+beside each other, and near walls they do not stand in layers, which takes off a fifth and more. With these, liquid in a
+cylinder that is set turning follows it as it should (Bessel series) to a few hundredths, at 12 and at 16 spacings."""
+
 REPELLED = 0.7
 """Particles attract each other by (q - REPELLED) (1 - q / 2)², q their distance (up to 2) in spacings."""
 
@@ -65,8 +70,8 @@ def wall_tables() -> Floats:
         z = u + depth
         # Distances from the particle to the rings of a layer.
         q = np.sqrt(z[:, None] ** 2 + radius**2)
-        drag = 10.0 * area * -spline_slope(q) * q / (q**2 + 0.04)
-        mirror = 1.0 + depth / np.maximum(u, _SMALLEST)
+        drag = DRAG * area * -spline_slope(q) * q / (q**2 + 0.04)
+        mirror = WALL_DRAG * (1.0 + depth / np.maximum(u, _SMALLEST))
         out[:, SHARE] += (spline(q) * area).sum(1)
         out[:, SLOPE] -= 2.0 * np.pi * z * spline(np.abs(z))
         out[:, DRAG_ALONG] += mirror * (drag * 0.5 * radius**2 / q**2).sum(1)
