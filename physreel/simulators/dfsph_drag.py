@@ -13,11 +13,11 @@ def drag(  # type: ignore[no-untyped-def]
     velocity, first, other, pair, count, distance, normal, wall_velocity, mass, viscosity, wall_viscosity, spacing, dt,
     table, tolerance, most
 ):  # fmt: skip
-    """Change velocities by viscosity within dt, implicitly (conjugate gradients, preconditioned by mass: so momentum is
-    kept whatever is left over).
+    """Change velocities by viscosity within dt, implicitly.
 
-    The pair form is that of M. Weiler, D. Koschier, M. Brand, J. Bender, A physically consistent implicit viscosity
-    solver for SPH fluids (2018): forces along the line of two particles, so that turning as a whole costs nothing.
+    By conjugate gradients, preconditioned by mass: so momentum is kept whatever is left over. The pair form is that of
+    M. Weiler, D. Koschier, M. Brand, J. Bender, A physically consistent implicit viscosity solver for SPH fluids
+    (2018): forces along the line of two particles, so that turning as a whole costs nothing.
 
     Arguments, by name:
         velocity: (n, 3) in and out.

@@ -27,9 +27,9 @@ SHARE, SLOPE, DRAG_ALONG, DRAG_ACROSS, PULL = range(5)
 along and across it, for a viscosity of 1 and a speed of 1, and the attraction to a wall of the same liquid."""
 
 DRAG, WALL_DRAG = 12.5, 1.4
-"""Scales of the drag between two particles and at walls. In a continuum they are 10 and 1; particles in disorder give way
-beside each other, and near walls they do not stand in layers, which takes off a fifth and more. With these, liquid in a
-cylinder that is set turning follows it as it should (Bessel series) to a few hundredths, at 12 and at 16 spacings."""
+"""Scales of the drag between two particles and at walls. In a continuum they are 10 and 1; particles in disorder give
+way beside each other, and near walls they do not stand in layers, which takes off a fifth and more. With these, liquid
+in a cylinder that is set turning follows it as it should to a few hundredths, at 12 and at 16 spacings across."""
 
 REPELLED = 0.7
 """Particles attract each other by (q - REPELLED) (1 - q / 2)², q their distance (up to 2) in spacings."""
