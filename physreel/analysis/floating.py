@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from physreel.analysis.liquids import liquid_frames, liquid_of
 from physreel.analysis.motion import center_of_mass, center_of_mass_at_end, up_direction
-from physreel.analysis.thresholds import AFLOAT_S, BOTTOM_SPACINGS, WET_SPACINGS
+from physreel.analysis.supports import supports_at_end
+from physreel.analysis.thresholds import AFLOAT_S, BOTTOM_SPACINGS, SUNK_SPEED_M_S, WET_SPACINGS
 from physreel.analysis.wetting import liquid_gap_m
 from physreel.geometry.extents import support_distances
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
@@ -32,8 +33,8 @@ class Immersion:
         entry_speed_m_s: its centre's speed then; 0 if it never enters.
         entry_point_m: its centre then.
         state: "floats" (part of it is above the surface in all of the last ``AFLOAT_S``, and nothing but liquid bears
-            it), "sinks" (it lies on a bottom, under liquid or in it), "dry" (no liquid touches it at the end), or
-            "neither" (on its way, or wholly under without having reached a bottom).
+            it), "sinks" (it lies on a bottom, or under the surface on other bodies), "dry" (no liquid touches it at
+            the end), or "neither" (on its way, or wholly under without having reached a bottom).
         since_s: time from which the state has held, to a frame; None of "neither" and "dry".
         draft_m: depth of its lowest point below the surface at the end; 0 if it is dry.
         submerged_share: the part of its height that is below the surface at the end, 0 to 1.
@@ -78,8 +79,9 @@ def find_immersions(spec: SceneSpec, trajectory: Trajectory) -> tuple[Immersion,
     position, present = liquid_frames(trajectory)
     center = np.concatenate([center_of_mass(spec, trajectory), center_of_mass_at_end(spec, trajectory)[None]])
     poses = np.concatenate([trajectory.body_pose, trajectory.body_pose_end[None]])
+    carriers = supports_at_end(spec, trajectory)
     return tuple(
-        _immersion(spec, trajectory, index, position, present, poses, center[:, index])
+        _immersion(spec, trajectory, index, position, present, poses, center[:, index], carriers[index])
         for index, body in enumerate(spec.bodies)
         if body.motion == "dynamic"
     )
@@ -93,12 +95,14 @@ def _immersion(
     present: NDArray[np.bool_],
     poses: Floats,
     center: Floats,
+    carried: tuple[int, ...],
 ) -> Immersion:
     spacing, fps = liquid_of(trajectory).spacing_m, trajectory.fps
     near = np.array(
         [liquid_gap_m(spec, index, poses[k, index], position[k][present[k]], 0.1) for k in range(len(poses))]
     )
     wet = near < WET_SPACINGS * spacing
+    velocity = np.concatenate([trajectory.body_velocity, trajectory.body_velocity_end[None]])
     enters, speed, point = None, 0.0, center[0]
     if wet.any():
         k = int(wet.argmax())
@@ -106,7 +110,6 @@ def _immersion(
         gone = before - (near[k] - WET_SPACINGS * spacing)
         share = before / gone if k and np.isfinite(before) and gone > 0.0 else 1.0 if k else 0.0
         enters = max(k - 1 + share, 0.0) / fps
-        velocity = np.concatenate([trajectory.body_velocity, trajectory.body_velocity_end[None]])
         speed = float(np.linalg.norm(velocity[max(k - 1, 0), index, :3]))
         point = center[max(k - 1, 0)] + share * (center[k] - center[max(k - 1, 0)])
     up = up_direction(spec)
@@ -118,8 +121,10 @@ def _immersion(
     bottom = np.array([_bottom(spec, poses[k], vessels[k], up) for k in range(len(poses))])
     grounded = low - bottom < BOTTOM_SPACINGS * spacing
     emerges = high > surface
+    # Under the surface on others that have sunk.
+    still = np.linalg.norm(velocity[:, index, :3], axis=1) < SUNK_SPEED_M_S
     floats = wet & emerges & ~grounded
-    sunk = wet & grounded
+    sunk = wet & (grounded | (~emerges & still & bool(carried)))
     held = max(2, round(AFLOAT_S * fps))
     state: State = "neither"
     since = None

@@ -54,8 +54,12 @@ EMPTY_SHARE = 0.03
 WET_SPACINGS = 0.8
 """Liquid touches a body when three of its particles are within this many spacings of it; at rest they stand at 0.5."""
 
-BOTTOM_SPACINGS = 0.75
-"""A body lies on a vessel's bottom when its lowest point is within this many particle spacings of it."""
+BOTTOM_SPACINGS = 1.4
+"""A body lies on a vessel's bottom when its lowest point is within this many particle spacings of it: one layer of
+particles may be caught below."""
+
+SUNK_SPEED_M_S = 0.05
+"""What lies under the surface on other bodies has sunk when it is slower."""
 
 AFLOAT_S = 0.3
 """A body floats, or has sunk, when it has done so for the last of this time."""
