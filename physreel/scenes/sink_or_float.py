@@ -86,7 +86,7 @@ class SinkOrFloat(Scene):
         """The liquid, the tank, and what is dropped."""
 
         liquid: Choice = choice(
-            ("water", "milk", "orange juice", "red wine", "coffee", "olive oil", "maple syrup"),
+            ("water", "olive oil", "glycerine", "maple syrup", "red wine", "milk", "orange juice"),
             allowed=LIQUID_NAMES, description="what is in the tank",
         )  # fmt: skip
         body_count: IntRange = int_range(1, 4, allowed=(1, 4), description="how many bodies are dropped")
