@@ -35,7 +35,7 @@ def liquids() -> None:
     """Five liquids out of jugs into glasses, one a column, at three times."""
     stills = []
     for index, liquid in enumerate(LIQUIDS):
-        parameters = {"liquid": liquid, "source": "jug", "target": "glass", "vessel_material": "glass"}
+        parameters = {"liquid": liquid, "source": "jug", "target": "glass", "support": "table"}
         plan = Plan(scene="pouring", count=8, seed=5, clip=POURING, audio=False, parameters=parameters)
         frames = film(plan, index)
         stills.append([frames[k] for k in (30, 50, 85)])

@@ -203,7 +203,7 @@ def turning_cylinder(*, kind: str = "glycerine", spacing_m: float = 0.005, radiu
     return world([FLOOR, vessel], [water(fill, liquid=kind)], spacing_m=spacing_m, duration_s=0.4, fps=50)
 
 
-def floating_block(*, ratio: float, spacing_m: float = 0.01) -> SceneSpec:
+def floating_block(*, ratio: float, spacing_m: float = 0.0133) -> SceneSpec:
     """A box of so many times water's density, put just above the water in a tank."""
     size, wall, level = (0.08, 0.08, 0.06), 0.008, 0.1
     block = Body(

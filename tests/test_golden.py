@@ -31,7 +31,7 @@ from physreel.scenes.base import ClipSettings
 from physreel.values import PASSES
 
 FILE = Path(__file__).with_name("golden") / "hashes.json"
-CLIP = ClipSettings(width=64, height=48, fps=20, duration_s=1.0)
+CLIP = ClipSettings(width=64, height=48, fps=20, duration_s=1.0, quality="draft")
 COMMON_CPU = {"OPENBLAS_CORETYPE": "Haswell", **SINGLE_THREADED}
 LIBRARIES = ("mujoco", "numpy", "numba", "scipy", "av", "soundfile", "pyarrow", "embreex")
 SCENES = [entry.name for entry in registry.entries("scenes") if entry.built_in]
@@ -53,10 +53,17 @@ def spec_hashes(scene: str) -> list[str]:
 
 
 def sample_hashes(scene: str) -> dict[str, str]:
+    """Of one sample; of liquids what moved and what was heard, for their surface is a library's, which may choose."""
     pipeline = Pipeline(Plan(scene=scene, count=1, clip=CLIP, passes=PASSES))
+    spec = pipeline.spec(0)
+    if spec.fluids:
+        pipeline = Pipeline(Plan(scene=scene, count=1, clip=CLIP, passes=("segmentation",)))
     sample = pipeline.sample(0)
     view, run = sample.clip.views[0], sample.trajectory
-    parts = {name: getattr(view, name).tobytes() for name in PASSES}
+    parts = {} if spec.fluids else {name: getattr(view, name).tobytes() for name in PASSES}
+    if run.liquid is not None:
+        parts["particles"] = run.liquid.position_m.tobytes()
+        parts["signals"] = b"".join(signal.values.tobytes() for signal in run.signals.values())
     parts["poses"] = run.body_pose.tobytes()
     parts["contacts"] = run.contacts.normal_impulse_n_s.tobytes()
     parts["audio"] = sample.clip.audio.samples.tobytes()

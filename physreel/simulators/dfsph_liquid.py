@@ -36,6 +36,9 @@ SLACK = 0.01
 """Liquid grows denser freely up to this much short of its density at rest: else what shifts made a little less dense
 would sink back in the next step, for ever."""
 
+SHIFTED, SHIFT = 0.5, 0.1
+"""Share of what is too dense that shifts take back in a step, and how many spacings they go at most."""
+
 GROWTH_TOLERANCE, DENSITY_TOLERANCE = 1e-4, 1e-3
 """Root mean squares of excess density a step that pressures and shifts may leave."""
 
@@ -199,15 +202,16 @@ class Liquid:
                 self.position, self.velocity, count, distance, normal, wall_body, wall_velocity, self.wall_viscosity,
                 s, dt, self.table, middle, self.impulse,
             )  # fmt: skip
+        shift = self._pull[:n]  # its room is free again
         forced, shifted, error = dfsph_solver.press(
-            self.position, self.velocity, density, *pairs, slope, flow, self.inverse_mass, diagonal, dt, SPRAY, SLACK,
-            self.pressure, GROWTH_TOLERANCE, DENSITY_TOLERANCE, MOST_ROUNDS,
+            self.velocity, density, *pairs, slope, flow, self.inverse_mass, diagonal, dt, SPRAY, SLACK, SHIFTED,
+            SHIFT * s, self.pressure, shift, GROWTH_TOLERANCE, DENSITY_TOLERANCE, MOST_ROUNDS,
         )  # fmt: skip
         before = self.velocity.copy() if middle is not None else self.velocity
         place = self.position.copy() if middle is not None else self.position
         self.fastest, held = dfsph_solver.move(
-            self.position, self.velocity, density, 1.001 * ALONE, count, distance, normal, wall_velocity, WALL_GAP * s,
-            FARTHEST * s, dt,
+            self.position, self.velocity, shift, density, 1.001 * ALONE, count, distance, normal, wall_velocity,
+            WALL_GAP * s, FARTHEST * s, dt,
         )  # fmt: skip
         self.held += held
         if middle is not None:

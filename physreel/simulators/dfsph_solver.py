@@ -153,8 +153,8 @@ def _solve(  # type: ignore[no-untyped-def]
 
 @kernel
 def press(  # type: ignore[no-untyped-def]
-    position, velocity, density, first, other, pair, slope, flow, inverse_mass, diagonal, dt, least, slack, pressure,
-    growth_tolerance, density_tolerance, most
+    velocity, density, first, other, pair, slope, flow, inverse_mass, diagonal, dt, least, slack, share, farthest,
+    pressure, shift, growth_tolerance, density_tolerance, most
 ):  # fmt: skip
     """Change velocities so that liquid at rest density is not pressed together, and places so that none is denser.
 
@@ -163,13 +163,16 @@ def press(  # type: ignore[no-untyped-def]
     on.)
 
     Arguments, by name:
-        position, velocity: (n, 3) in and out; positions are shifted, not yet moved by velocities.
+        velocity: (n, 3) in and out.
         density: (n,).
         first, other, pair, diagonal: see find_pairs.
         slope, flow: see find_contacts.
         least: what is less dense is spray, and has no pressure.
         slack: liquid may grow denser up to 1 - slack freely.
+        share: of what is too dense is taken back in this step; all of it at once overshoots, since walls are stiff.
+        farthest: and no particle is shifted by more than this.
         pressure: (n,) in (a guess) and out; pressure times volume.
+        shift: (n, 3) out: by how much particles are to be shifted.
         growth_tolerance, density_tolerance: root mean squares of excess density that may be left in each.
         most: iterations.
 
@@ -197,24 +200,28 @@ def press(  # type: ignore[no-untyped-def]
             velocity[i, c] += change[i, c]
         # What is left of growth, and the denseness that is there.
         left = -g[i] / scale[i] - min(density[i] - 1.0 + slack, 0.0) if scale[i] > 0.0 else 0.0
-        excess[i] = density[i] - 1.0 + left
+        left += density[i] - 1.0
+        excess[i] = share * left if left > 0.0 else left
     shifted, left = _solve(
         excess, x, False, scale, first, other, pair, slope, inverse_mass, dt, density_tolerance, most, g, change, work,
         step_change,
     )  # fmt: skip
     for i in range(n):
+        size = dt * np.sqrt(change[i, 0] ** 2 + change[i, 1] ** 2 + change[i, 2] ** 2)
+        scale_down = dt if size <= farthest else dt * farthest / size
         for c in range(3):
-            position[i, c] += dt * change[i, c]
+            shift[i, c] = scale_down * change[i, c]
     return forced, shifted, left
 
 
 @kernel
 def move(  # type: ignore[no-untyped-def]
-    position, velocity, density, alone, count, distance, normal, wall_velocity, least, most, dt
+    position, velocity, shift, density, alone, count, distance, normal, wall_velocity, least, most, dt
 ):
     """Move particles by dt, none nearer to a wall than ``least``, none through one, and none farther than ``most``.
 
-    What would come nearer in this step loses so much of its speed towards the wall, against the wall's own motion.
+    Each goes its velocity's way and its shift (n, 3). What would come nearer in this step loses so much of its speed
+    towards the wall, against the wall's own motion, and then of its shift.
     Particles as little dense as ``alone`` that are near no wall meet nothing: they count for less than half.
 
     Returns:
@@ -235,17 +242,24 @@ def move(  # type: ignore[no-untyped-def]
                     + (velocity[i, 1] - wall_velocity[i, k, 1]) * ny
                     + (velocity[i, 2] - wall_velocity[i, k, 2]) * nz
                 )
-                lack = -max(distance[i, k] - least, 0.0) / dt - speed
+                room = max(distance[i, k] - least, 0.0)
+                lack = -room / dt - speed
                 if lack > 0.0:
                     velocity[i, 0] += lack * nx
                     velocity[i, 1] += lack * ny
                     velocity[i, 2] += lack * nz
+                    speed += lack
+                lack = -room - dt * speed - (shift[i, 0] * nx + shift[i, 1] * ny + shift[i, 2] * nz)
+                if lack > 0.0:
+                    shift[i, 0] += lack * nx
+                    shift[i, 1] += lack * ny
+                    shift[i, 2] += lack * nz
         size = velocity[i, 0] ** 2 + velocity[i, 1] ** 2 + velocity[i, 2] ** 2
         if count[i] == 0 and density[i] <= alone:
             size *= 0.16
         fastest = max(fastest, size)
         for c in range(3):
-            position[i, c] += dt * velocity[i, c]
+            position[i, c] += dt * velocity[i, c] + shift[i, c]
         for k in range(count[i]):
             size = wall_velocity[i, k, 0] ** 2 + wall_velocity[i, k, 1] ** 2 + wall_velocity[i, k, 2] ** 2
             fastest = max(fastest, size)

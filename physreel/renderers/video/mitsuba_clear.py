@@ -106,8 +106,8 @@ class Clear:
         self._lamps = [ball for ball in map(lamp_ball, world.spec.lights) if ball is not None]
 
     def follow(
-        self, out: Floats, met: Hits, origins: Floats, directions: Floats, pixel: Ints, *, meet: Meet, shade: Shade,
-        salt: int,
+        self, out: Floats, met: Hits, origins: Floats, directions: Floats, pixel: Ints, weight: Floats, *, meet: Meet,
+        shade: Shade, salt: int,
     ) -> None:  # fmt: skip
         """Follow rays that come through air and meet something clear, and add what they bring.
 
@@ -117,6 +117,7 @@ class Clear:
             origins: (N, 3).
             directions: (N, 3) unit vectors.
             pixel: (N,) to which each belongs.
+            weight: (N, 3) what each brings there.
             meet: what rays meet.
             shade: what opaque surfaces send along rays.
             salt: number of the sample, for the facets of rough glass.
@@ -124,7 +125,7 @@ class Clear:
         count, air = len(origins), len(self._ior) - 1
         inside = np.zeros((count, air + 1), np.int64)
         inside[:, air] = 1
-        rays = Bundle(origins, directions, pixel, np.ones((count, 3)), inside, np.zeros(count, np.bool_))
+        rays = Bundle(origins, directions, pixel, weight, inside, np.zeros(count, np.bool_))
         for border in range(_MOST_BORDERS):
             rays = self._dimmed(rays, met)
             self._add_lamps(out, rays, met.time)

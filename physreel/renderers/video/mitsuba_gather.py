@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 
 _CELL = 4
 # Width of the grids' cells in pixels, to within a factor of two, and how many grids.
-_CELL_PIXELS, _GRIDS = 3.0, 6
+_CELL_PIXELS, _GRIDS = 4.0, 8
 # Windows one after another: step and weights of five places; together some thirty pixels wide.
 _WINDOWS = ((1, (0.5, 1.0, 1.0, 1.0, 0.5)), (2, (0.25, 0.5, 1.0, 0.5, 0.25)), (4, (0.25, 0.5, 1.0, 0.5, 0.25)))
 

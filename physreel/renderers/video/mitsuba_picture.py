@@ -110,13 +110,15 @@ class Painter:
             if not mirrored_only:
                 every, whole = np.arange(len(pixels)), np.ones(out.shape)
                 self._opaque(sample, seen, eyes, directions, every, whole, shown=False)
-                self._through(sample, seen, eyes, directions)
+                self._through(sample, seen, eyes, directions, every, whole)
             self._mirrored(sample, seen, eyes, directions)
             out += np.minimum(sample.out, _BRIGHTEST)
         return (out + pending.settled(len(pixels))) / max(self._samples, 1)
 
-    def _through(self, sample: Sample, seen: Hits, origins: Floats, directions: Floats) -> None:
-        """Add what is seen in and through clear things."""
+    def _through(
+        self, sample: Sample, seen: Hits, origins: Floats, directions: Floats, pixel: Ints, weight: Floats
+    ) -> None:
+        """Add to pixels, with weights (N, 3), what is seen in and through clear things."""
 
         def shade(met: Hits, origins: Floats, directions: Floats, pixel: Ints, weight: Floats, *, solid: bool) -> None:
             self._opaque(sample, met, origins, directions, pixel, weight, shown=True, solid=solid)
@@ -124,7 +126,7 @@ class Painter:
         rows = np.flatnonzero(self._studio.group[seen.owner] == CLEAR)
         if len(rows):
             self._clear.follow(
-                sample.out, seen.of(rows), origins[rows], directions[rows], rows,
+                sample.out, seen.of(rows), origins[rows], directions[rows], pixel[rows], weight[rows],
                 meet=lambda o, d: self._studio.met(sample.scenes, o, d), shade=shade, salt=sample.number,
             )  # fmt: skip
 
@@ -140,6 +142,7 @@ class Painter:
         if len(kept):
             met = self._studio.met(sample.scenes, places, to)
             self._opaque(sample, met, places, to, rows[kept], weight[kept], shown=True)
+            self._through(sample, met, places, to, rows[kept], weight[kept])
 
     def _opaque(
         self, sample: Sample, seen: Hits, origins: Floats, directions: Floats, pixel: Ints, weight: Floats, *,

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.hulls import hull_faces, hull_planes
 from physreel.geometry.rotations import rotate_wxyz
-from physreel.geometry.vessels import vessel_outline
+from physreel.renderers.video.trace_packing import outline_rows
 from physreel.spec import (
     Box,
     Capsule,
@@ -39,8 +38,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Place = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
-# A vessel's outline that bends by less is round there: a bowl's profile is a curve given by points.
-_CREASE_RAD = np.radians(30.0)
+# Normals along a curved outline turn by no more from point to point.
+_TURN_RAD = np.radians(4.0)
 # The last ring of an infinite plane ends here: on the horizon of any picture.
 _PLANE_HALF_M = 8000.0
 
@@ -327,22 +326,18 @@ def _ball(radii_m: Floats, sides: int) -> Patch:
 
 
 def _vessel(vessel: Vessel, sides: int) -> list[Patch]:
-    """The outline revolved, in parts that meet at creases and are smooth between them."""
-    outline = vessel_outline(vessel)
-    closed = np.vstack([outline, outline[:1]]) if outline[0, 0] > 1e-12 else outline
-    step = np.diff(closed, axis=0)
-    normal = np.column_stack([step[:, 1], -step[:, 0]])
-    length = np.linalg.norm(normal, axis=1)
-    closed, normal = closed[np.append(True, length > 1e-9)], normal[length > 1e-9]
-    normal /= np.linalg.norm(normal, axis=1)[:, None]
-    creased = np.einsum("ni,ni->n", normal[:-1], normal[1:]) < np.cos(_CREASE_RAD)
-    starts = np.r_[0, 1 + np.flatnonzero(creased), len(normal)]
+    """The outline revolved, with the ray tracer's normals: in parts that meet at creases."""
+    rows = outline_rows(vessel).reshape(-1, 8)
     out = []
-    for first, last in pairwise(starts.tolist()):
-        part = normal[first:last]
-        corner = np.vstack([part[:1], part[:-1] + part[1:], part[-1:]])
-        corner /= np.linalg.norm(corner, axis=1)[:, None]
-        out.append(_revolved(closed[first : last + 1], corner, sides))
+    for part in np.unique(rows[:, 6]):
+        points, normals = [], []
+        for r0, z0, r1, z1, first, last, *_ in rows[rows[:, 6] == part]:
+            steps = 1 + int(np.ceil(abs(last - first) / _TURN_RAD))
+            along = np.linspace(0.0, 1.0, steps + 1)[:, None]
+            angle = first + along[:, 0] * (last - first)
+            points.append(np.array([r0, z0]) + along * np.array([r1 - r0, z1 - z0]))
+            normals.append(np.column_stack([np.cos(angle), np.sin(angle)]))
+        out.append(_revolved(np.concatenate(points), np.concatenate(normals), sides))
     return out
 
 
