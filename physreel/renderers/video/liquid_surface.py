@@ -23,6 +23,7 @@ _CUBE = 0.6  # edge of the cells in which the surface is sought
 _REACH = 1.1  # particles nearer to a wall are mirrored in it
 _DRAWN = 0.45  # of the surface what faces a wall nearer than this is drawn to it
 _CORNER = 0.35  # what touches one wall is drawn to a second nearer than this
+_HALF_GRID = 64  # cells of the grid of particles to each side of their median
 _WORTH_NODES, _MOST_NODES = 200_000, 8_000_000  # what is worth being sought apart, and the most to be sought at once
 # Sums of the kernel at a particle, its own included: below the first it is a drop by itself, from the second on the
 # liquid about it is thick enough to be evened out.
@@ -217,9 +218,10 @@ class _Cells(NamedTuple):
 
 
 def _by_cell(points: Floats, size: float) -> _Cells:
-    low = points.min(0) - size
-    cell = ((points - low) / size).astype(np.int64)
-    shape = cell.max(0) + 2
+    # A drop that has flown far off must not make the grid larger: what is beyond it counts to its outermost cells.
+    low = np.maximum(points.min(0) - size, np.median(points, axis=0) - _HALF_GRID * size)
+    cell = np.clip((points - low) / size, 0, 2 * _HALF_GRID - 1).astype(np.int64)
+    shape = cell.max(0) + 1
     number = (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2]
     order = np.argsort(number, kind="stable")
     start = np.zeros(int(np.prod(shape)) + 1, np.int64)

@@ -24,6 +24,12 @@ def _spline(q2):  # type: ignore[no-untyped-def]
     return 2.0 * (1.0 - q) ** 3
 
 
+@inner
+def cell(value, low, size, count):  # type: ignore[no-untyped-def]
+    """Which of ``count`` cells along an axis; what lies beyond them all is in the last one."""
+    return min(max(int((value - low) / size), 0), count - 1)
+
+
 @kernel
 def crowding(points, order, start, low, size, shape, count, support, out):  # type: ignore[no-untyped-def]
     """``out`` (count,): sum of the kernels of all points at each of the first ``count``; support at most ``size``.
@@ -33,7 +39,7 @@ def crowding(points, order, start, low, size, shape, count, support, out):  # ty
     scale = 1.0 / (support * support)
     for i in range(count):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        cx, cy, cz = int((x - low[0]) / size), int((y - low[1]) / size), int((z - low[2]) / size)
+        cx, cy, cz = cell(x, low[0], size, shape[0]), cell(y, low[1], size, shape[1]), cell(z, low[2], size, shape[2])
         total = 0.0
         for a in range(max(cx - 1, 0), min(cx + 2, shape[0])):
             for b in range(max(cy - 1, 0), min(cy + 2, shape[1])):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from physreel.renderers.video.trace_distances import distance, to_local
+from physreel.renderers.video.trace_field import cell
 from physreel.renderers.video.trace_jit import inner, kernel
 from physreel.renderers.video.trace_packets import FAR_AWAY, PLANE, VESSEL
 from physreel.renderers.video.trace_rays import interval, normal
@@ -226,7 +227,7 @@ def attach(  # type: ignore[no-untyped-def]
     """
     for i in range(len(vertices)):
         x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
-        cx, cy, cz = int((x - low[0]) / size), int((y - low[1]) / size), int((z - low[2]) / size)
+        cx, cy, cz = cell(x, low[0], size, shape[0]), cell(y, low[1], size, shape[1]), cell(z, low[2], size, shape[2])
         total, vx, vy, vz = 0.0, 0.0, 0.0, 0.0
         least, at = FAR_AWAY, -1
         for a in range(max(cx - 1, 0), min(cx + 2, shape[0])):
