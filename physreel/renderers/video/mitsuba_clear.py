@@ -40,7 +40,7 @@ _LAMP_LIMIT = 8.0
 # Smoother surfaces than this (GGX) mirror as if they were smooth.
 _SMOOTH = 2e-3
 _STEP = 1e-5
-# Narrower gaps between a liquid and a wall only come of their triangles, and between solids of how an engine lets them
+# Narrower gaps between a liquid and a wall only come of their triangles, and between solids of how engines let them
 # touch: there is none.
 _GAP_M, _CONTACT_M = 0.8e-3, 0.1e-3
 
@@ -107,7 +107,7 @@ class Clear:
 
     def follow(
         self, out: Floats, met: Hits, origins: Floats, directions: Floats, pixel: Ints, weight: Floats, *, meet: Meet,
-        shade: Shade, salt: int,
+        meet_opaque: Meet, shade: Shade, salt: int,
     ) -> None:  # fmt: skip
         """Follow rays that come through air and meet something clear, and add what they bring.
 
@@ -119,6 +119,7 @@ class Clear:
             pixel: (N,) to which each belongs.
             weight: (N, 3) what each brings there.
             meet: what rays meet.
+            meet_opaque: what they would meet if nothing clear were there.
             shade: what opaque surfaces send along rays.
             salt: number of the sample, for the facets of rough glass.
         """
@@ -131,25 +132,26 @@ class Clear:
             self._add_lamps(out, rays, met.time)
             gone, number = met.owner < 0, self.number[met.owner]
             np.add.at(out, rays.pixel[gone], rays.weight[gone] * self._sky.seen(rays.direction[gone]))
-            ends = np.flatnonzero((number < 0) & ~gone)
-            if len(ends):
-                # From just before the hit: nothing clear is between.
-                last, end = rays.of(ends), met.of(ends)
-                near = last.origin + 0.999 * end.time[:, None] * last.direction
-                end = replace(end, time=0.001 * end.time)
-                shade(end, near, last.direction, last.pixel, last.weight, solid=False)
+            # From just before the hit: nothing clear is between.
+            way = np.where(np.isfinite(met.time), met.time, 0.0)
+            near = replace(rays, origin=rays.origin + 0.999 * way[:, None] * rays.direction)
+            ends = ((number < 0) & ~gone)[:, None]
+            self._end(near, replace(met, time=0.001 * way), np.where(ends, rays.weight, 0.0), shade, solid=False)
             goes_on = np.flatnonzero((number >= 0) & (rays.weight.max(1) > _LEAST))
             if not len(goes_on):
                 break
             followed = _FOLLOWED if border else 0.0
-            rays = self._across(out, rays.of(goes_on), met.of(goes_on), meet, shade, followed, salt + border)
+            rays = self._across(
+                out, rays.of(goes_on), met.of(goes_on), meet, meet_opaque, shade, followed, salt + border
+            )
             met = meet(rays.origin, rays.direction)
         else:
             np.add.at(out, rays.pixel, rays.weight * self._ambient)
 
     def _across(
-        self, out: Floats, rays: Bundle, met: Hits, meet: Meet, shade: Shade, followed: float, salt: int
-    ) -> Bundle:
+        self, out: Floats, rays: Bundle, met: Hits, meet: Meet, meet_opaque: Meet, shade: Shade, followed: float,
+        salt: int,
+    ) -> Bundle:  # fmt: skip
         """Rays beyond a border: bent ones, and mirrored ones that bring more than ``followed``."""
         row, number, air = np.arange(len(rays.pixel)), self.number[met.owner], len(self._ior) - 1
         inside = rays.inside.copy()
@@ -158,9 +160,11 @@ class Clear:
         inside[row, number] = np.maximum(inside[row, number] + np.where(new, 1, np.where(met.entering, 0, -1)), 0)
         after = replace(rays, inside=inside)
         place = rays.origin + met.time[:, None] * rays.direction
-        over, width, wetted = self._bridged(rays, after, place, meet)
+        close, before = self._touched(rays, after, place, meet_opaque)
+        touched = np.isfinite(close.time)
+        over, width = self._bridged(rays, after, place, meet)
         medium, beyond = rays.medium, after.medium
-        same = (medium == beyond) | wetted  # a border inside a medium of higher rank is none
+        same = (medium == beyond) | touched  # a border inside a medium of higher rank is none
         normal = self._roughened(met.normal, np.where(same, air, number), salt)
         cosine = np.clip(-np.einsum("ni,ni->n", rays.direction, normal), 1e-6, 1.0)
         ratio = self._ior[medium] / self._ior[beyond]
@@ -172,11 +176,12 @@ class Clear:
         kept = (1.0 - share)[:, None] * np.where((new & (beyond == number) & ~same)[:, None], self._color[number], 1.0)
         # What is partly opaque shows that part where light enters it, also through the glass it touches.
         first = np.where(new & (share < 1.0), self._matte[number], 0.0)
-        self._scatter(rays, met, rays.weight * (first * (1.0 - share))[:, None], shade)
+        self._end(rays, met, rays.weight * (first * (1.0 - share))[:, None], shade, solid=True)
         edge = replace(rays, origin=place + _STEP * rays.direction)
         second = np.where(np.isfinite(over.time), self._matte[self.number[over.owner]], 0.0)
-        self._scatter(edge, over, rays.weight * (second * (1.0 - share))[:, None], shade)
+        self._end(edge, over, rays.weight * (second * (1.0 - share))[:, None], shade, solid=True)
         kept *= ((1.0 - first) * (1.0 - second))[:, None]
+        self._end(before, close, np.where(touched[:, None], rays.weight * kept, 0.0), shade, solid=False)
         strong = rays.weight.max(1) * share > followed
         back = _sent(rays, place, mirrored, share[:, None])
         back = replace(back, mirrored=np.ones(len(row), np.bool_))
@@ -184,41 +189,49 @@ class Clear:
         self._add_lamps(out, weak, np.full(len(weak.pixel), np.inf))
         np.add.at(out, weak.pixel, weak.weight * self._ambient)
         on = _sent(after, place + width[:, None] * rays.direction, bent, kept)
-        return on.of(np.flatnonzero(share < 1.0)).and_(back.of(np.flatnonzero(strong)))
+        return on.of(np.flatnonzero((share < 1.0) & ~touched)).and_(back.of(np.flatnonzero(strong)))
 
     @staticmethod
-    def _scatter(rays: Bundle, met: Hits, weight: Floats, shade: Shade) -> None:
+    def _end(rays: Bundle, met: Hits, weight: Floats, shade: Shade, *, solid: bool) -> None:
         rows = np.flatnonzero(weight.any(1))
         if len(rows):
             part = rays.of(rows)
-            shade(met.of(rows), part.origin, part.direction, part.pixel, weight[rows], solid=True)
+            shade(met.of(rows), part.origin, part.direction, part.pixel, weight[rows], solid=solid)
 
-    def _bridged(self, rays: Bundle, after: Bundle, place: Floats, meet: Meet) -> tuple[Hits, Floats, Bools]:
-        """Put rays that come to a narrow gap into the medium beyond.
+    def _bridged(self, rays: Bundle, after: Bundle, place: Floats, meet: Meet) -> tuple[Hits, Floats]:
+        """Put rays that come to a narrow gap before something clear into that.
 
         Returns:
-            what clear thing is beyond the gap (at infinity where there is none), (N,) its width, (N,) whether what is
-            beyond is opaque.
+            what is beyond the gap (at infinity where there is none), (N,) the gap's width.
         """
         count, air = len(place), len(self._ior) - 1
-        width, wetted = np.zeros(count), np.zeros(count, np.bool_)
-        over = Hits.none(count)
-        medium = rays.medium
-        rows = np.flatnonzero((after.medium == air) & (medium != air))
+        over, width = Hits.none(count), np.zeros(count)
+        rows = np.flatnonzero((after.medium == air) & (rays.medium != air))
         if len(rows):
             to = rays.direction[rows]
             found = meet(place[rows] + _STEP * to, to)
             number = self.number[found.owner]
-            wet = self._liquid[medium[rows]] | self._liquid[number]
-            narrow = (found.time < np.where(wet, _GAP_M, _CONTACT_M)) & (found.owner >= 0)
-            wetted[rows[narrow & (number < 0)]] = True
+            narrow = found.time < self._gap(rays.medium[rows], number)
             next_ = np.flatnonzero(narrow & (number >= 0) & found.entering)
             there = rows[next_]
             after.inside[there, number[next_]] += 1
             width[there] = found.time[next_] + _STEP
-            for name in Hits.__dataclass_fields__:
-                getattr(over, name)[there] = getattr(found, name)[next_]
-        return over, width, wetted
+            over.put(there, found.of(next_))
+        return over, width
+
+    def _touched(self, rays: Bundle, after: Bundle, place: Floats, meet_opaque: Meet) -> tuple[Hits, Bundle]:
+        """What opaque things borders touch (at infinity where none), and rays that lead there from a little before."""
+        count, air = len(place), len(self._ior) - 1
+        close, before = Hits.none(count), replace(rays, origin=place - _CONTACT_M * rays.direction)
+        rows = np.flatnonzero((after.medium == air) & (rays.medium != air))
+        if len(rows):
+            found = meet_opaque(before.origin[rows], rays.direction[rows])
+            narrow = np.flatnonzero(found.time < _CONTACT_M + self._gap(rays.medium[rows], self.number[found.owner]))
+            close.put(rows[narrow], found.of(narrow))
+        return close, before
+
+    def _gap(self, medium: Ints, beyond: Ints) -> Floats:
+        return np.where(self._liquid[medium] | self._liquid[beyond], _GAP_M, _CONTACT_M)
 
     def _dimmed(self, rays: Bundle, met: Hits) -> Bundle:
         way = np.where(np.isfinite(met.time), met.time, 0.0)

@@ -173,9 +173,10 @@ class Studio:
 
         return self._by_group(np.maximum(self.group[seen.owner], 0), asked)
 
-    def met(self, scenes: Scenes, origins: Floats, directions: Floats) -> Hits:
-        """What N rays meet."""
-        return hits(scenes.stage, self.rays, scenes.bare, origins, directions)
+    def met(self, scenes: Scenes, origins: Floats, directions: Floats, *, opaque: bool = False) -> Hits:
+        """What N rays meet; if ``opaque``, but for what is clear."""
+        scene = scenes.opaque if opaque else scenes.bare
+        return hits(scenes.stage, self.rays, scene, origins, directions)
 
 
 class Scenes:
@@ -184,9 +185,11 @@ class Scenes:
     def __init__(self, studio: Studio, stage: Stage, bare: Any) -> None:
         self._studio, self.stage, self.bare = studio, stage, bare
         self._made: dict[tuple[int, Take, bool], Any] = {}
+        clear = np.flatnonzero(studio.group == CLEAR)
+        self.opaque = studio.world.bare_scene(stage, without=clear) if len(clear) else bare
+        # What keeps ambient light away where that is not traced on: neither planes nor anything clear.
         owners = np.unique(stage.owner).tolist()
         free = [i for i in owners if i in studio.planes or studio.world.is_clear(i)]
-        # What keeps ambient light away where that is not traced on: neither planes nor anything clear.
         self.in_the_way = studio.world.bare_scene(stage, without=np.array(free, np.int64))
 
     def get(self, number: int, take: Take, *, solid: bool = False) -> Any:

@@ -75,6 +75,11 @@ class Hits:
         """Some of them."""
         return Hits(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
+    def put(self, rows: Ints, others: Hits) -> None:
+        """Write others over some of them."""
+        for name in self.__dataclass_fields__:
+            getattr(self, name)[rows] = getattr(others, name)
+
     @classmethod
     def none(cls, count: int) -> Hits:
         """Those of rays that meet nothing."""
@@ -126,8 +131,7 @@ def first_hits(
     wet = counts(body_m, seen.time[within], liquid_m) == LIQUID
     within = within[wet]
     counted = seen.of(np.arange(len(seen.owner)))
-    for name in Hits.__dataclass_fields__:
-        getattr(counted, name)[within] = getattr(behind, name)[wet]
+    counted.put(within, behind.of(np.flatnonzero(wet)))
     return seen, counted
 
 

@@ -127,7 +127,9 @@ class Painter:
         if len(rows):
             self._clear.follow(
                 sample.out, seen.of(rows), origins[rows], directions[rows], pixel[rows], weight[rows],
-                meet=lambda o, d: self._studio.met(sample.scenes, o, d), shade=shade, salt=sample.number,
+                meet=lambda o, d: self._studio.met(sample.scenes, o, d),
+                meet_opaque=lambda o, d: self._studio.met(sample.scenes, o, d, opaque=True),
+                shade=shade, salt=sample.number,
             )  # fmt: skip
 
     def _mirrored(self, sample: Sample, seen: Hits, origins: Floats, directions: Floats) -> None:
