@@ -48,7 +48,9 @@ def start(spec: SceneSpec) -> Liquid:
 
     particles = start_liquids(spec)
     recorder = LiquidRecorder(spec, spacing_m=particles.spacing_m, fluid=particles.fluid)
-    return Liquid(spec, particles, recorder, pose_function(spec))
+    liquid = Liquid(spec, particles, recorder, pose_function(spec))
+    liquid.settle()
+    return liquid
 
 
 def _with_bodies(spec: SceneSpec, liquid: Liquid) -> Trajectory:

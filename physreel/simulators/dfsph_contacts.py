@@ -19,7 +19,7 @@ _BEND = 0.13
 """Half the mean square of the kernel's width along a wall, as seen from half a spacing off it: by so much a curved
 wall's surface is nearer than its tangent plane, in spacings for a curvature of one by spacing."""
 
-_STIFF = 5.0
+_STIFF = 3.0
 """What is nearer to a wall than half a spacing counts as denser by this times the square of what is missing: else the
 weight of the liquid would press its lowest layer half into the wall, and thin it."""
 

@@ -25,6 +25,9 @@ ENERGY_SHARE = 0.03
 """Of liquid that nothing but still bodies touch, energy may grow by this share of what it would take to lift it all by
 the height that it spans: denseness is taken back by shifting particles, some of them up."""
 
+DENSE_SHARE = 0.05
+"""Liquid may be too dense by this share on average: not where more is pushed into a place than has room there."""
+
 HELD_SHARE = 1e-3
 """Of all particles in all steps, at most this share may have been so fast that they had to be held back."""
 
@@ -81,11 +84,17 @@ class Watch:
             velocity, mass
         )
 
-    def look(self, time: float, position: Floats, velocity: Floats, mass: Floats) -> None:
-        """Look at the particles (n, …) that there are at a time."""
+    def look(self, time: float, position: Floats, velocity: Floats, mass: Floats, density: Floats) -> None:
+        """Look at the particles (n, …) that there are at a time; densities are 1 at rest."""
         if not (np.isfinite(position).all() and np.isfinite(velocity).all()):
             raise SimulationError(
                 f"the liquid went unstable: positions or velocities are no longer numbers at {time:.3f} s"
+            )
+        excess = float(np.maximum(density - 1.0, 0.0).mean()) if len(density) else 0.0
+        if excess > DENSE_SHARE:
+            raise SimulationError(
+                f"the liquid was pressed together: at {time:.3f} s it is {excess:.1%} too dense on average, "
+                f"{DENSE_SHARE:.0%} are within the error; a smaller particle_spacing_m or slower bodies may help"
             )
         if not self.conserves:
             return

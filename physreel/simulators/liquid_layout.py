@@ -141,7 +141,18 @@ def _vessel_layers(vessel: Vessel, volume_m3: float, spacing_m: float, shrink_m:
             r = r if count > 1 else 0.0
             z = np.full(count, 0.5 * (low + high))
             sites.append(np.stack([r * np.cos(angle), r * np.sin(angle), z], 1))
-    return np.concatenate(sites)
+    return _off_walls(vessel, np.concatenate(sites), 0.5 * spacing_m + shrink_m)
+
+
+def _off_walls(vessel: Vessel, sites: Floats, gap_m: float) -> Floats:
+    """Sites (n, 3) moved off the wall where it leans so much that a layer's ends are too near to it, or in it."""
+    for _ in range(4):
+        lack = gap_m - signed_distances(vessel, sites)
+        near = np.flatnonzero(lack > 1e-6)
+        if len(near) == 0:
+            break
+        sites[near] += lack[near, None] * distance_gradients(vessel, sites[near])
+    return sites
 
 
 def _region(fill: RegionFill, others: list[Standing], spacing_m: float, wall_gap: float) -> Floats:
