@@ -125,9 +125,13 @@ class SurfaceMaker:
     def _surface(self, fluid: int, points: Floats, velocity: NDArray[np.float32], prims: Floats) -> LiquidSurface:
         from physreel.renderers.video import trace_field, trace_walls
 
-        kinds, planes, count = self.scene.kinds, self.scene.planes, len(points)
+        planes, count = self.scene.planes, len(points)
         spacing = self.track.spacing_m
         support = _SUPPORT * spacing
+        # Only what the liquid may touch; the surface reaches less than two supports beyond its particles.
+        beyond = np.maximum(points.min(0) - prims[:, :3], prims[:, :3] - points.max(0))
+        near_by = np.linalg.norm(np.maximum(beyond, 0.0), axis=1) < prims[:, 15] + 2.0 * support
+        prims, kinds = prims[near_by], self.scene.kinds[near_by]
         images = np.empty((7 * count, 3))
         made = trace_walls.images(prims, kinds, planes, points, _REACH * spacing, np.empty((3, 4)), images)
         everything = np.concatenate([points, images[:made]])

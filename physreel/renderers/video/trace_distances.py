@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from physreel.renderers.video.trace_jit import inner
+from physreel.renderers.video.trace_jit import inner, part
 from physreel.renderers.video.trace_packets import (
     BOX,
     CAPSULE,
@@ -91,7 +91,7 @@ def distances(b, kind, prim, planes, start, count, row):  # type: ignore[no-unty
         b[row + i] = d if d < least else least
 
 
-@inner
+@part
 def to_local(prims, k, x, y, z):  # type: ignore[no-untyped-def]
     """A world point in the frame of a primitive."""
     x, y, z = x - prims[k, 0], y - prims[k, 1], z - prims[k, 2]

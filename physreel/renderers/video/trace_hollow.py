@@ -109,7 +109,7 @@ def next_wall(hollows, prims, kinds, planes, bodies, x, y, z, dx, dy, dz, least)
                 prims[k, 3] * dx + prims[k, 4] * dy + prims[k, 5] * dz,
                 prims[k, 6] * dx + prims[k, 7] * dy + prims[k, 8] * dz,
                 prims[k, 9] * dx + prims[k, 10] * dy + prims[k, 11] * dz + 1e-200,
-                least,
+                least, best,
             )  # fmt: skip
         else:
             px, py, pz = x - bodies[body, 0], y - bodies[body, 1], z - bodies[body, 2]

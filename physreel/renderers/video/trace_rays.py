@@ -33,10 +33,10 @@ def _quadric(a, h, c):  # type: ignore[no-untyped-def]
 
 
 @part
-def walls(planes, start, count, reach, high, ox, oy, oz, dx, dy, dz, least):  # type: ignore[no-untyped-def]
+def walls(planes, start, count, reach, high, ox, oy, oz, dx, dy, dz, least, end):  # type: ignore[no-untyped-def]
     """(first, last, smooth part of the outline first, last) a ray in a vessel's frame meets its wall beyond ``least``.
 
-    ``reach`` is the vessel's greatest radius, ``high`` half its height.
+    What lies beyond ``end`` may be left out. ``reach`` is the vessel's greatest radius, ``high`` half its height.
     """
     near, far, face_in, face_out = FAR_AWAY, -FAR_AWAY, 0, 0
     shift = -(ox * dx + oy * dy + oz * dz) / (dx * dx + dy * dy + dz * dz)
@@ -47,7 +47,7 @@ def walls(planes, start, count, reach, high, ox, oy, oz, dx, dy, dz, least):  # 
     if room <= 0.0:
         return near, far, face_in, face_out
     middle, half = -xd / (dd + 1e-200), math.sqrt(room) / (dd + 1e-200)
-    z0, z1 = oz + (middle - half) * dz, oz + (middle + half) * dz
+    z0, z1 = oz + max(middle - half, least - shift) * dz, oz + min(middle + half, end - shift) * dz
     low, top = max(min(z0, z1), -high) - 1e-9, min(max(z0, z1), high) + 1e-9
     if low > top:
         return near, far, face_in, face_out
@@ -214,7 +214,7 @@ def interval(prims, kinds, planes, number, wx, wy, wz, vx, vy, vz):  # type: ign
             far, face_out = t1, 1
         return near, far, face_in, face_out
     if kind == VESSEL:
-        return walls(planes, start, count, ex, ez, ox, oy, oz, dx, dy, dz, 1e-6)
+        return walls(planes, start, count, ex, ez, ox, oy, oz, dx, dy, dz, 1e-6, FAR_AWAY)
     return FAR_AWAY, -FAR_AWAY, 0, 0
 
 

@@ -239,6 +239,9 @@ def shade(  # type: ignore[no-untyped-def]
     pixel_size = 1.0 / camera[0]
     for tile in todo:
         base = tile * LANES
+        if len(traced) > 1 and traced[base : base + LANES].all():
+            balls[tile, 7] = 2.0
+            continue
         tile_rays(b, camera, (tile % tiles_x) * 8, (tile // tiles_x) * 8)
         only = flags[len(lights), tile]
         for i in range(LANES):

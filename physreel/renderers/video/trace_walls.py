@@ -10,9 +10,9 @@ import math
 
 from physreel.renderers.video.trace_distances import distance, to_local
 from physreel.renderers.video.trace_field import cell
-from physreel.renderers.video.trace_jit import inner, kernel
+from physreel.renderers.video.trace_jit import inner, kernel, part
 from physreel.renderers.video.trace_packets import FAR_AWAY, PLANE, VESSEL
-from physreel.renderers.video.trace_rays import interval, normal
+from physreel.renderers.video.trace_rays import interval, normal, walls
 
 MOST_WALLS = 3
 # How deep the liquid goes into walls it touches: no more than this, and less than half of a thin one. No less either:
@@ -20,7 +20,7 @@ MOST_WALLS = 3
 _DEPTH_M, _DEPTH_SHARE = 1.2e-3, 0.45
 
 
-@inner
+@part
 def _to_world(prims, k, x, y, z):  # type: ignore[no-untyped-def]
     return (
         prims[k, 3] * x + prims[k, 6] * y + prims[k, 9] * z,
@@ -29,7 +29,7 @@ def _to_world(prims, k, x, y, z):  # type: ignore[no-untyped-def]
     )
 
 
-@inner
+@part
 def _depth(prims, kinds, planes, k):  # type: ignore[no-untyped-def]
     if kinds[k, 0] == PLANE:
         return _DEPTH_M
@@ -150,11 +150,22 @@ def bring_back(prims, kinds, planes, vertices, near, touching):  # type: ignore[
                 limit = prims[k, 15] + math.sqrt(dx * dx + dy * dy + dz * dz)
                 if (x - prims[k, 0]) ** 2 + (y - prims[k, 1]) ** 2 + (z - prims[k, 2]) ** 2 > limit * limit:
                     continue
-                t, far, face, _ = interval(prims, kinds, planes, k, qx, qy, qz, dx, dy, dz)
+                lx, ly, lz = to_local(prims, k, x, y, z)
+                px, py, pz = to_local(prims, k, qx, qy, qz)
+                ex, ey, ez = prims[k, 12], prims[k, 13], prims[k, 14]
+                if min(lx, px) > ex or max(lx, px) < -ex or min(ly, py) > ey or max(ly, py) < -ey:
+                    continue
+                if min(lz, pz) > ez or max(lz, pz) < -ez:
+                    continue
+                if kind == VESSEL:
+                    t, far, face, _ = walls(
+                        planes, kinds[k, 3], kinds[k, 4], ex, ez, px, py, pz, lx - px, ly - py, lz - pz, 1e-6, 1.0
+                    )
+                else:
+                    t, far, face, _ = interval(prims, kinds, planes, k, qx, qy, qz, dx, dy, dz)
                 if t > far or t >= 1.0 or far <= 0.0:
                     continue
                 if kind == VESSEL:
-                    lx, ly, lz = to_local(prims, k, x, y, z)
                     rho = math.sqrt(lx * lx + ly * ly)
                     _, d, nr, nz = _to_part(planes, kinds[k, 3], kinds[k, 4], face, rho, lz)
                     gx, gy, gz = _to_world(prims, k, lx / (rho + 1e-30) * nr, ly / (rho + 1e-30) * nr, nz)
