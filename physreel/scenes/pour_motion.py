@@ -22,7 +22,7 @@ CLEARANCE_M = 0.008
 KEY_S = 0.04
 """Time between keyframes: at 120° a second the lip strays 0.1 mm from its way between two of them."""
 
-_THROW = 1.2
+_THROW = 1.15
 _THICK_PA_S = 10.0  # honey: it is tilted faster and farther, or nothing would come of it in a clip
 _THICK_TILT_DEG = 24.0
 _THICK_HASTE = 0.45
@@ -106,7 +106,7 @@ def throw_m(vessel: DrawnVessel, volume_m3: float, pour_s: float, drop_m: float,
     of pours simulated.
     """
     flow = 1.2 * volume_m3 / pour_s / (1.3 * vessel.rim_radius_m)
-    speed = (GRAVITY * flow) ** (1.0 / 3.0) / (1.0 + 1.1 * viscosity_pa_s**0.5)
+    speed = (GRAVITY * flow) ** (1.0 / 3.0) / (1.0 + 1.2 * viscosity_pa_s**0.5 + 1.2 * viscosity_pa_s)
     return float(_THROW * speed * np.sqrt(2.0 * max(drop_m, 0.0) / GRAVITY))
 
 

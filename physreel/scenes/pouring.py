@@ -96,7 +96,7 @@ class Pouring(Scene):
             description="share of the liquid that the greatest tilt lets go; 1 and more: all of it",
         )  # fmt: skip
         target_fill: FloatRange = float_range(
-            0.25, 1.4, allowed=(0.1, 4.0), unit="1",
+            0.25, 1.5, allowed=(0.1, 4.0), unit="1",
             description="what is poured over what the lower vessel holds; above 1 it overflows",
         )  # fmt: skip
         target_offset: FloatRange = float_range(

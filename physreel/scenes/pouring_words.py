@@ -24,9 +24,9 @@ _HIT_SHARE = 0.3  # of what has left the upper vessel: less in the lower one is 
 
 # How often each answer is true at the default parameters (docs/liquids.md); see even_out.
 _OVERFLOWS = {"yes": 0.3, "no": 0.7}
-_EMPTY = {"yes": 0.4, "no": 0.6}
-_MOST = {"in the upper vessel": 0.25, "in the lower vessel": 0.6, "outside both": 0.15}
-_LEVELS = {"less than a third": 0.25, "between a third and two thirds": 0.35, "more than two thirds": 0.4}
+_EMPTY = {"yes": 0.25, "no": 0.75}
+_MOST = {"in the upper vessel": 0.1, "in the lower vessel": 0.84, "outside both": 0.06}
+_LEVELS = {"less than a third": 0.13, "between a third and two thirds": 0.23, "more than two thirds": 0.64}
 
 
 def pouring_caption(spec: SceneSpec, outcome: PouringOutcome) -> str:
