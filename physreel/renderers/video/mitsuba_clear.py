@@ -94,7 +94,9 @@ class Clear:
         media: list[tuple[int, float, tuple[float, ...], tuple[float, ...], float, float]] = []
         for i, look in enumerate(world.looks):
             if look.transmission > 0.0:
-                media.append((i, look.ior, (0.0,) * 3, look.color, 1.0 - look.transmission, look.roughness**2))
+                loss = world.wall_loss.get(i, (0.0, 0.0, 0.0))
+                color = (1.0, 1.0, 1.0) if i in world.wall_loss else look.color
+                media.append((i, look.ior, loss, color, 1.0 - look.transmission, look.roughness**2))
         for f, liquid in enumerate(world.liquids):
             if liquid.opacity < 1.0:
                 media.append((bodies + f, liquid.ior, liquid.absorption_per_m, (1.0,) * 3, liquid.opacity, 0.0))

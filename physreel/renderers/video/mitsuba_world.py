@@ -77,6 +77,7 @@ class World:
     """
 
     def __init__(self, mi: Any, rays: Rays, spec: SceneSpec, trajectory: Trajectory, camera: Camera) -> None:
+        from physreel.renderers.video.trace_hollow import pack_hollows
         from physreel.renderers.video.trace_packing import pack_scene
         from physreel.renderers.video.trace_textures import noise_lattice
 
@@ -94,7 +95,11 @@ class World:
         # So many that a texel of a plane's ring, at the ring's middle, is as wide as a pixel.
         self._most_texels = int(np.clip(3.0 / self._pixel, 128, 2048))
         self._lattice = noise_lattice()
-        self._rows = pack_scene(spec).looks  # of bodies, then of fluids
+        packed = pack_scene(spec)
+        self._rows = packed.looks  # of bodies, then of fluids
+        # Walls of glass are coloured by the way through them, as for the ray tracer; other bodies once for all.
+        hollows = pack_hollows(spec, packed.spans, packed.looks)
+        self.wall_loss = {int(row[2]): (float(row[4]), float(row[5]), float(row[6])) for row in hollows}
         self._sheets = [self._body_sheets(i, body) for i, body in enumerate(spec.bodies)]
         self._bsdfs: dict[tuple[int, How, int], Any] = {}
         self._meshes: dict[tuple[int, How], tuple[Floats, list[Any]]] = {}
