@@ -41,7 +41,7 @@ class MitsubaRenderer(VideoRenderer):
     def __init__(
         self,
         *,
-        samples: int = 64,
+        samples: int = 32,
         depth: int = 6,
         light: LightMode = "path",
         threads: int = 1,
