@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -32,8 +33,9 @@ FLOOR = Body(name="floor", shape=Plane(), material="oak", motion="static")
 
 def simulate(name: str, spec: SceneSpec) -> Trajectory:
     """What an engine makes of a spec; once a test run."""
-    if name == "splash":
-        pytest.importorskip("pysplishsplash")
+    # Not by importing it: on a machine without OpenGL that ends the process.
+    if name == "splash" and find_spec("pysplishsplash") is None:
+        pytest.skip("pysplishsplash is not installed")
     return _simulate(name, spec.to_json())
 
 

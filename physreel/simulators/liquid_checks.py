@@ -28,8 +28,8 @@ _CLOSE = 0.5
 """Particles of two fills nearer to each other than this many spacings overlap."""
 
 
-def body_problems(spec: SceneSpec, *, least_wall: float) -> list[str]:
-    """Meshes, vessels and walls too small for the spacing, and bodies that reach into each other."""
+def body_problems(spec: SceneSpec) -> list[str]:
+    """Meshes, vessels too narrow for the spacing, and bodies that reach into each other."""
     problems = [
         f"bodies.{i}: {body.name!r} is a triangle mesh, which liquids cannot meet; use solids, a vessel or a tank"
         for i, body in enumerate(spec.bodies)
@@ -38,11 +38,11 @@ def body_problems(spec: SceneSpec, *, least_wall: float) -> list[str]:
     asked = spec.particle_spacing_m
     assert asked is not None
     for i, body in enumerate(spec.bodies):
-        problems += [f"bodies.{i}: {body.name!r}: {line}" for line in _size_problems(body.shape, asked, least_wall)]
+        problems += [f"bodies.{i}: {body.name!r}: {line}" for line in _size_problems(body.shape, asked)]
     return problems + _overlaps(spec)
 
 
-def _size_problems(shape: Shape, spacing: float, least_wall: float) -> list[str]:
+def _size_problems(shape: Shape, spacing: float) -> list[str]:
     if not isinstance(shape, Vessel | Tank):
         return []
     widths: list[tuple[str, float, float]] = []
@@ -58,13 +58,11 @@ def _size_problems(shape: Shape, spacing: float, least_wall: float) -> list[str]
             widths.append(("the neck is", 2 * float(necks.min()), LEAST_NECK))
         if radii[0] > 0.0:
             widths.append(("the hole is", 2 * float(radii[0]), LEAST_NECK))
-    widths.append(("the wall is", shape.wall_m, least_wall))
     lines = []
     for what, width, least in widths:
         if width < least * spacing * (1 - 1e-9):
-            across = "thick" if what.startswith("the wall") else "wide"
             lines.append(
-                f"{what} {width * 1e3:.3g} mm {across}, and needs {least:g} particle spacings of "
+                f"{what} {width * 1e3:.3g} mm wide, and needs {least:g} particle spacings of "
                 f"{spacing * 1e3:.3g} mm = {least * spacing * 1e3:.3g} mm; make it so, or set particle_spacing_m to at "
                 f"most {np.floor(width / least * 1e6) / 1e6:g}"
             )
@@ -175,7 +173,6 @@ def site_problems(
     standing: list[Standing],
     places: list[tuple[int, int, Floats]],
     spacing: float,
-    wall_gap: float,
 ) -> list[str]:
     """Fills above a rim, without room, of too few particles, or in each other; particles in bodies."""
     from scipy.spatial import cKDTree

@@ -18,7 +18,9 @@ Floats = NDArray[np.float64]
 
 _GOLDEN = (5**0.5 - 1) / 2
 _SLICES = 512
-_LOOKS = 33
+_LOOK_M, _LOOKS = 0.4e-3, 1000
+"""Walls are looked for in steps of this length, and so many of them."""
+
 _FINENESS = 4
 """What bodies take up of a fill is measured by points of this many a spacing along each axis."""
 
@@ -50,36 +52,32 @@ def fill_sites(
     holder: Standing | None,
     others: list[Standing],
     spacing_m: float,
-    wall_gap: float,
 ) -> Floats:
-    """(n, 3) world positions of a fill's particles.
+    """(n, 3) world positions of a fill's particles, half a spacing off walls.
 
     Args:
         fill: the fill.
         holder: of a VesselFill, its vessel or tank.
         others: all other bodies.
         spacing_m: the cube root of a particle's volume.
-        wall_gap: how far particles stay off bodies, in spacings. Liquid in a vessel or tank that must stay farther off
-            than half a spacing stands higher instead; other liquid spreads to where there is room.
     """
     if isinstance(fill, RegionFill):
-        return _region(fill, others, spacing_m, wall_gap)
+        return _region(fill, others, spacing_m)
     assert holder is not None
     body, pose = holder
     assert isinstance(body.shape, Vessel | Tank)
-    shrink = max(wall_gap - 0.5, 0.0) * spacing_m
     wanted = round(capacity_m3(body.shape, fill.level_m) / spacing_m**3)
     layers = _tank_layers if isinstance(body.shape, Tank) else _vessel_layers
     volume = capacity_m3(body.shape, fill.level_m)
-    local = layers(body.shape, volume, spacing_m, shrink)  # type: ignore[arg-type]
-    near = _reached(others, _to_world(local, pose), wall_gap * spacing_m)
+    local = layers(body.shape, volume, spacing_m)  # type: ignore[arg-type]
+    near = _reached(others, _to_world(local, pose), 0.5 * spacing_m)
     if not near:
         return _to_world(local, pose)
     # What bodies take up is made good on top.
-    higher = layers(body.shape, volume + 8 * spacing_m * volume / fill.level_m, spacing_m, shrink)  # type: ignore[arg-type]
-    fine = layers(body.shape, volume, spacing_m / _FINENESS, 0.0)  # type: ignore[arg-type]
+    higher = layers(body.shape, volume + 8 * spacing_m * volume / fill.level_m, spacing_m)  # type: ignore[arg-type]
+    fine = layers(body.shape, volume, spacing_m / _FINENESS)  # type: ignore[arg-type]
     free = float((_least_distance(near, _to_world(fine, pose)) > 0.0).mean())
-    room = _least_distance(near, _to_world(higher, pose)) >= wall_gap * spacing_m
+    room = _least_distance(near, _to_world(higher, pose)) >= 0.5 * spacing_m
     higher = higher[room]
     order = np.argsort(np.round(higher[:, 2] / spacing_m, 2) + _scatter(len(higher)) * 1e-3, kind="stable")
     return _to_world(higher[np.sort(order[: round(free * wanted)])], pose)
@@ -102,25 +100,34 @@ def _block(low: Floats, high: Floats, counts: list[int]) -> Floats:
     return np.stack([x.ravel(), y.ravel(), z.ravel()], 1)
 
 
-def _tank_layers(tank: Tank, volume_m3: float, spacing_m: float, shrink_m: float) -> Floats:
-    x, y = tank.inside_m[0] - 2 * shrink_m, tank.inside_m[1] - 2 * shrink_m
-    if min(x, y) <= 0.0:
-        return np.zeros((0, 3))
+def _box_sites(low: Floats, high: Floats, spacing_m: float) -> Floats:
+    """(n, 3) sites of a box, as many as its volume asks for: what a whole lattice has too many is left out on top."""
+    wanted = max(1, round(float(np.prod(high - low)) / spacing_m**3))
+    nx, ny = _counts((high - low)[:2].tolist(), spacing_m)
+    # A layer of a few particles is not worth it.
+    nz = max(1, int(np.ceil(wanted / (nx * ny) - 0.02)))
+    sites = _block(low, high, [nx, ny, nz])
+    surplus = max(0, len(sites) - wanted)
+    first = len(sites) - nx * ny
+    top = np.argsort(_scatter(nx * ny), kind="stable")[: min(surplus, nx * ny)]
+    return np.delete(sites, first + top, axis=0)
+
+
+def _tank_layers(tank: Tank, volume_m3: float, spacing_m: float) -> Floats:
+    x, y, _ = tank.inside_m
     height = volume_m3 / (x * y)
-    low = np.array([-x / 2, -y / 2, tank.floor_z_m + shrink_m])
-    return _block(low, low + np.array([x, y, height]), _counts((x, y, height), spacing_m))
+    low = np.array([-x / 2, -y / 2, tank.floor_z_m])
+    return _box_sites(low, low + np.array([x, y, height]), spacing_m)
 
 
-def _vessel_layers(vessel: Vessel, volume_m3: float, spacing_m: float, shrink_m: float) -> Floats:
+def _vessel_layers(vessel: Vessel, volume_m3: float, spacing_m: float) -> Floats:
     """Rings in layers; both, and how many go on each, follow the volume that they stand for."""
-    floor = vessel.floor_z_m + shrink_m
+    floor = vessel.floor_z_m
     # Far enough up for what must stand above the rim: that is for the caller to refuse.
     edges = np.linspace(floor, vessel.rim_z_m + 0.5 * (vessel.rim_z_m - floor), _SLICES + 1)
     middle = 0.5 * (edges[1:] + edges[:-1])
-    area = np.pi * np.maximum(inner_radius_m(vessel, middle) - shrink_m, 0.0) ** 2
+    area = np.pi * inner_radius_m(vessel, middle) ** 2
     below = np.append(0.0, np.cumsum(area * np.diff(edges)))
-    if below[-1] <= 0.0:
-        return np.zeros((0, 3))
     top = float(np.interp(volume_m3, below, edges))
     layers = max(1, round((top - floor) / spacing_m))
     sites: list[Floats] = []
@@ -141,7 +148,7 @@ def _vessel_layers(vessel: Vessel, volume_m3: float, spacing_m: float, shrink_m:
             r = r if count > 1 else 0.0
             z = np.full(count, 0.5 * (low + high))
             sites.append(np.stack([r * np.cos(angle), r * np.sin(angle), z], 1))
-    return _off_walls(vessel, np.concatenate(sites), 0.5 * spacing_m + shrink_m)
+    return _off_walls(vessel, np.concatenate(sites), 0.5 * spacing_m)
 
 
 def _off_walls(vessel: Vessel, sites: Floats, gap_m: float) -> Floats:
@@ -155,26 +162,26 @@ def _off_walls(vessel: Vessel, sites: Floats, gap_m: float) -> Floats:
     return sites
 
 
-def _region(fill: RegionFill, others: list[Standing], spacing_m: float, wall_gap: float) -> Floats:
+def _region(fill: RegionFill, others: list[Standing], spacing_m: float) -> Floats:
     pose = np.array([*fill.position_m, *fill.orientation_wxyz])
     volume = mass_properties(fill.shape).mass
     low, high = _bounds(fill)
     if isinstance(fill.shape, Box):
-        sites = _to_world(_block(low, high, _counts(fill.shape.size_m, spacing_m)), pose)
+        sites = _to_world(_box_sites(low, high, spacing_m), pose)
         # Rounding must not push off what stands just so far from a wall.
-        if not _reached(others, sites, wall_gap * spacing_m - 1e-6):
+        if not _reached(others, sites, 0.5 * spacing_m - 1e-6):
             return sites
     counts = _counts((high - low).tolist(), spacing_m)
     pitch = (high - low) / counts
-    margin = 4
+    margin = 2
     grown = _block(low - margin * pitch, high + margin * pitch, [n + 2 * margin for n in counts])
     free = 1.0
-    near = _reached(others, _to_world(grown, pose), wall_gap * spacing_m)
+    near = _reached(others, _to_world(grown, pose), 0.5 * spacing_m)
     if near:
         fine = _block(low, high, [_FINENESS * n for n in counts])
         fine = fine[signed_distances(fill.shape, fine) < 0.0]
         free = float((_least_distance(near, _to_world(fine, pose)) > 0.0).mean()) if len(fine) else 0.0
-        grown = grown[_least_distance(near, _to_world(grown, pose)) >= wall_gap * spacing_m - 1e-6]
+        grown = grown[_least_distance(near, _to_world(grown, pose)) >= 0.5 * spacing_m - 1e-6]
         grown = grown[_not_behind(fill, near, grown, pose)]
     wanted = round(free * volume / spacing_m**3)
     # Of many sites as far in as each other, which ones are taken must not favour a side.
@@ -185,11 +192,20 @@ def _region(fill: RegionFill, others: list[Standing], spacing_m: float, wall_gap
 
 def _not_behind(fill: RegionFill, near: list[Standing], sites: Floats, pose: Floats) -> NDArray[np.bool_]:
     """(n,) whether no body stands between sites (n, 3) in the region's frame and the region."""
-    beyond = np.maximum(signed_distances(fill.shape, sites), 0.0)
-    way = -beyond[:, None] * distance_gradients(fill.shape, sites)
+    middle = mass_properties(fill.shape).center
     clear = np.ones(len(sites), np.bool_)
-    for share in np.linspace(0.0, 1.0, _LOOKS):
-        clear &= _least_distance(near, _to_world(sites + share * way, pose)) > -1e-6
+    on_way = np.flatnonzero(signed_distances(fill.shape, sites) > 0.0)
+    place = sites[on_way]
+    way = middle - place
+    length = np.linalg.norm(way, axis=1, keepdims=True)
+    for _ in range(_LOOKS if len(on_way) else 0):
+        # Straight to the region's middle, until in the region.
+        place = place + np.minimum(_LOOK_M / np.maximum(length, 1e-12), 1.0) * way
+        clear[on_way] &= _least_distance(near, _to_world(place, pose)) > -1e-6
+        going = clear[on_way] & (signed_distances(fill.shape, place) > 0.0)
+        if not going.any():
+            break
+        on_way, place, way, length = on_way[going], place[going], way[going], length[going]
     return clear
 
 

@@ -39,19 +39,14 @@ class LiquidStart:
         return len(self.fluid)
 
 
-def start_liquids(spec: SceneSpec, *, wall_gap: float = 0.5, least_wall: float = 0.0) -> LiquidStart:
-    """Place all particles.
-
-    Args:
-        spec: a world with fluids.
-        wall_gap: how far particles start off bodies, in spacings: half for engines whose walls are surfaces.
-        least_wall: the thinnest wall that the engine keeps tight, in spacings.
+def start_liquids(spec: SceneSpec) -> LiquidStart:
+    """Place all particles of a world with fluids.
 
     Raises:
-        SpecError: bodies that reach into each other, fills that overlap or have no room, vessels or walls too small
-            for the spacing, shapes without a distance in closed form; all of them at once.
+        SpecError: bodies that reach into each other, fills that overlap or have no room, vessels too narrow for the
+            spacing, shapes without a distance in closed form; all of them at once.
     """
-    problems = body_problems(spec, least_wall=least_wall)
+    problems = body_problems(spec)
     spacing = _spacing(spec)
     poses = driven_poses(spec, 0.0)
     standing: list[Standing] = list(zip(spec.bodies, poses, strict=True))
@@ -60,12 +55,12 @@ def start_liquids(spec: SceneSpec, *, wall_gap: float = 0.5, least_wall: float =
     for i, k, fill in _fills(spec):
         holder = next((one for one in standing if isinstance(fill, VesselFill) and one[0].name == fill.vessel), None)
         others = [one for one in standing if one is not holder]
-        sites = fill_sites(fill, holder, others, spacing, wall_gap)
+        sites = fill_sites(fill, holder, others, spacing)
         places.append((i, k, sites))
         position.append(sites)
         velocity.append(np.tile(np.asarray(spec.fluids[i].velocity_m_s, np.float64), (len(sites), 1)))
         fluid.append(np.full(len(sites), i, np.int32))
-    problems += site_problems(spec, standing, places, spacing, wall_gap)
+    problems += site_problems(spec, standing, places, spacing)
     if problems:
         raise SpecError(problems)
     return LiquidStart(
