@@ -12,7 +12,7 @@ from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.hulls import hull_planes
 from physreel.geometry.mass import mass_properties
 from physreel.geometry.rotations import keyframe_pose, wxyz_to_matrix
-from physreel.geometry.vessels import tank_compound, vessel_outline
+from physreel.geometry.vessels import vessel_outline
 from physreel.simulators.liquid_record import driven_poses
 from physreel.spec import (
     IDENTITY,
@@ -104,10 +104,30 @@ def pieces_of(spec: SceneSpec) -> Pieces:
 
 def _split(shape: Shape) -> list[tuple[Shape, Vec3, Quat]]:
     if isinstance(shape, Tank):
-        return _split(tank_compound(shape))
+        return _tank(shape)
     if isinstance(shape, Compound):
         return [(piece.shape, piece.position_m, piece.orientation_wxyz) for piece in shape.pieces]
     return [(shape, (0.0, 0.0, 0.0), IDENTITY)]
+
+
+def _tank(tank: Tank) -> list[tuple[Shape, Vec3, Quat]]:
+    """A tank's floor and walls, each right through to the outside, so that inner edges are as dense as faces."""
+    (x, y, z), w = tank.inside_m, tank.wall_m
+    whole = z + w
+    parts = [((x + 2 * w, y + 2 * w, w), (0.0, 0.0, w / 2)), ((w, y + 2 * w, whole), (-(x + w) / 2, 0.0, whole / 2))]
+    parts += [((x + 2 * w, w, whole), (0.0, sign * (y + w) / 2, whole / 2)) for sign in (-1.0, 1.0)]
+    at, hole, middle = (x + w) / 2, tank.hole_m, w + tank.hole_height_m
+    if hole:
+        side = (y - hole) / 2 + w
+        low, high = middle - hole / 2, middle + hole / 2
+        parts += [((w, side, hole), (at, sign * (hole + side) / 2, middle)) for sign in (-1.0, 1.0)]
+        parts += [
+            ((w, y + 2 * w, low), (at, 0.0, low / 2)),
+            ((w, y + 2 * w, whole - high), (at, 0.0, (whole + high) / 2)),
+        ]
+    else:
+        parts.append(((w, y + 2 * w, whole), (at, 0.0, whole / 2)))
+    return [(Box(size_m=size), place, IDENTITY) for size, place in parts]
 
 
 def _numbers(shape: Shape) -> tuple[int, tuple[float, float, float], Floats]:

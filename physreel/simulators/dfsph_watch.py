@@ -44,7 +44,9 @@ class Bounds:
         gravity = np.asarray(spec.gravity_m_s2, np.float64)
         g = float(np.linalg.norm(gravity))
         self.up = -gravity / g if g > 0.0 else np.zeros(3)
-        low, high = position.min(0), position.max(0)
+        # Sideways only, where there is an up: what goes up comes down.
+        self.flat = np.eye(3) - np.outer(self.up, self.up)
+        low, high = (position @ self.flat).min(0), (position @ self.flat).max(0)
         least = float((position @ self.up).min())
         times = sorted({0.0, *(key.time_s for body in spec.bodies for key in body.keyframes)})
         poses = np.stack([driven_poses(spec, time) for time in times])
@@ -55,14 +57,16 @@ class Bounds:
                     least = min(least, float(poses[0, i, :3] @ self.up))
                 continue
             middle = poses[:, i, :3] + rotate_wxyz(poses[:, i, 3:], mass_center_m(body))
-            low, high = np.minimum(low, middle.min(0) - radius), np.maximum(high, middle.max(0) + radius)
+            aside = middle @ self.flat
+            low, high = np.minimum(low, aside.min(0) - radius), np.maximum(high, aside.max(0) + radius)
             least = min(least, float((middle @ self.up).min()) - radius)
         self.low, self.high = low - BEYOND_M, high + BEYOND_M
         self.least = least - BELOW_M if g > 0.0 else -np.inf
 
     def outside(self, position: Floats) -> Bools:
         """(n,) which of particles (n, 3) have left."""
-        beyond = ((position < self.low) | (position > self.high)).any(1)
+        aside = position @ self.flat
+        beyond = ((aside < self.low) | (aside > self.high)).any(1)
         return np.asarray(beyond | (position @ self.up < self.least))
 
 
