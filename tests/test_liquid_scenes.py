@@ -26,7 +26,21 @@ from physreel.scenes.sink_or_float import SinkOrFloat
 from physreel.scenes.sloshing import Sloshing, natural_hz
 from physreel.seeding import sample_rng
 from physreel.simulators.liquid_start import start_liquids
-from physreel.spec import Body, Box, Fluid, Keyframe, Plane, RegionFill, SceneSpec, Sphere, Tank, Vessel, VesselFill
+from physreel.spec import (
+    Body,
+    Box,
+    Camera,
+    CameraKeyframe,
+    Fluid,
+    Keyframe,
+    Plane,
+    RegionFill,
+    SceneSpec,
+    Sphere,
+    Tank,
+    Vessel,
+    VesselFill,
+)
 
 SCENES = (DamBreak, Sloshing, SinkOrFloat, Draining)
 SPACING = 0.01
@@ -332,6 +346,10 @@ def test_a_surface_is_where_the_topmost_particles_end():
     assert surface_height_m(spec, drops, SPACING) == pytest.approx(0.11)
 
 
+def filmed(x: float, y: float) -> Camera:
+    return Camera(width=64, height=64, keyframes=(CameraKeyframe(position_m=(x, y, 0.2), look_at_m=(0.0, 0.0, 0.1)),))
+
+
 def drain_world() -> SceneSpec:
     pot = Vessel(profile_m=((0.01, 0.006), (0.04, 0.006), (0.04, 0.086)), wall_m=0.003)
     return SceneSpec(
@@ -354,6 +372,7 @@ def drain_world() -> SceneSpec:
             for k in range(2)
         ),
         particle_spacing_m=0.008,
+        cameras=(filmed(0.0, -1.0),),
     )  # fmt: skip
 
 
@@ -381,8 +400,11 @@ def test_which_vessel_is_empty_first_and_when():
     assert first_lost_s(find_places(spec, run), spec.body_index("vessel_0")) < 0.3
     asked = Draining().questions(spec, run, result, (), np.random.default_rng(0))
     first = next(question for question in asked if question.kind == "first_empty")
-    assert first.answer == "red plastic pot"
-    assert set(first.choices) == {"red plastic pot", "blue plastic pot"}
+    assert first.answer == "the left one"
+    assert first.choices == ("the left one", "the right one")
+    behind = spec.model_copy(update={"cameras": (filmed(0.0, 1.0),)})
+    mirrored = Draining().questions(behind, run, result, (), np.random.default_rng(0))
+    assert next(question for question in mirrored if question.kind == "first_empty").answer == "the right one"
     assert "only the red plastic pot is empty" in Draining().caption(spec, run, result, ()).lower()
 
 

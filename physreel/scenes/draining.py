@@ -20,7 +20,7 @@ from physreel.analysis.liquids import (
 )
 from physreel.analysis.words import Phrasing, a, amount, sentence
 from physreel.geometry.vessels import capacity_m3, inner_radius_m, level_for_volume_m
-from physreel.scenes.asking import even_out
+from physreel.scenes.asking import even_out, picture_side
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, particle_spacing_m
 from physreel.scenes.objects import describe, draw_look, pick
@@ -38,7 +38,7 @@ _HOLE_SPACINGS = 3.3
 """Holes are at least as many draft spacings wide."""
 
 # How often each answer is true at the default parameters; see even_out.
-_EMPTY = {"yes": 0.5, "no": 0.5}
+_EMPTY = {"yes": 0.8, "no": 0.2}
 
 
 class DrainedOutcome(Outcome):
@@ -103,7 +103,7 @@ class Draining(Scene):
             0.35, 1.0, allowed=(0.1, 5.0), unit="l", description="amount of liquid in each vessel"
         )
         hole_share: FloatRange = float_range(
-            0.28, 0.46, allowed=(0.2, 0.8), unit="1",
+            0.25, 0.42, allowed=(0.2, 0.8), unit="1",
             description="diameter of the hole over the cube root of the volume above it, if liquid is not too coarse",
         )  # fmt: skip
         drop_height_m: FloatRange = float_range(
@@ -250,32 +250,33 @@ class Draining(Scene):
         """Which is empty first, when, and whether any is."""
         result = cast("DrainingOutcome", outcome)
         asked: list[Question] = []
-        times = {
-            v.label: v.empty_s if v.empty_s is not None else spec.duration_s + v.left_share for v in result.vessels
-        }
-        labels = list(times)
-        if len(labels) == 2 and min(times.values()) <= spec.duration_s:
-            first, second = sorted(labels, key=lambda label: times[label])
+        # By where they stand: a form would tell something, as funnels run out fast.
+        called = _called(spec)
+        if len(called) == 2 and result.first_empty is not None:
+            # What is not empty comes after what is, in the order of what is left.
+            times = {
+                v.name: v.empty_s if v.empty_s is not None else spec.duration_s + v.left_share for v in result.vessels
+            }
+            first, second = sorted(times, key=lambda name: times[name])
             if times[second] - times[first] > max(2.5 / spec.fps, 0.06 * times[first]):
                 asked.append(
                     Question(
                         kind="first_empty",
-                        question="Which of the two vessels is empty first?",
-                        answer=first,
+                        question="Which of the two vessels, as seen in the picture, is empty first?",
+                        answer=called[first],
                         answer_type="choice",
-                        choices=(first, second) if rng.random() < 0.5 else (second, first),
+                        choices=("the left one", "the right one"),
                     )
                 )
-        empty = [v for v in result.vessels if v.empty_s is not None and v.empty_s > spec.cue_s]
         vessel = pick(rng, result.vessels)
-        if empty and rng.random() < 0.5:
-            gone = pick(rng, empty)
+        who = called.get(vessel.name, "the vessel").replace("one", "vessel")
+        if vessel.empty_s is not None and vessel.empty_s > spec.cue_s and rng.random() < 0.5:
             asked.append(
                 Question(
                     kind="empty_time",
-                    question=f"From what time on, in seconds from the start of the clip, is the {gone.label} empty, "
-                    "but for a few drops?",
-                    answer=f"{gone.empty_s:.2f}",
+                    question=f"From what time on, in seconds from the start of the clip, is {who} empty, but for a few "
+                    "drops?",
+                    answer=f"{vessel.empty_s:.2f}",
                     answer_type="time_s",
                     needs="either",
                 )
@@ -287,12 +288,22 @@ class Draining(Scene):
                 asked.append(
                     Question(
                         kind="vessel_empty",
-                        question=f"Is the {vessel.label} empty when the clip ends, but for a few drops?",
+                        question=f"Is {who} empty when the clip ends, but for a few drops?",
                         answer=answer,
                         answer_type="yes_no",
                     )
                 )
         return tuple(asked)
+
+
+def _called(spec: SceneSpec) -> dict[str, str]:
+    """Of two vessels, which is on the left in the picture and which on the right; {} of one."""
+    pair = [spec.bodies[index] for index in _vessels(spec)]
+    if len(pair) != 2:
+        return {}
+    right = picture_side(spec, pair[0].position_m, pair[1].position_m) > 0.0
+    names = ("the right one", "the left one") if right else ("the left one", "the right one")
+    return {body.name: name for body, name in zip(pair, names, strict=True)}
 
 
 def _vessels(spec: SceneSpec) -> tuple[int, ...]:

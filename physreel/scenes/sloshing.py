@@ -115,10 +115,10 @@ class Sloshing(Scene):
             0.25, 0.55, allowed=(0.1, 1.5), unit="1", description="height of the liquid over the tank's length"
         )
         freeboard_share: FloatRange = float_range(
-            0.12, 0.75, allowed=(0.05, 5.0), unit="1", description="wall above the liquid over the liquid's height"
+            0.2, 1.1, allowed=(0.05, 5.0), unit="1", description="wall above the liquid over the liquid's height"
         )
         speed_m_s: FloatRange = float_range(
-            0.35, 1.0, allowed=(0.05, 5.0), unit="m/s", description="greatest speed of a tank that is pushed"
+            0.3, 0.85, allowed=(0.05, 5.0), unit="m/s", description="greatest speed of a tank that is pushed"
         )
         shake_share: FloatRange = float_range(
             0.03, 0.09, allowed=(0.005, 0.5), unit="1", description="amplitude of shaking over the tank's length"
