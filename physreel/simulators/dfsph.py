@@ -1,4 +1,23 @@
-"""Liquids by incompressible smoothed particle hydrodynamics, in compiled loops: for draft and standard."""
+"""Liquids by incompressible smoothed particle hydrodynamics, in compiled loops: for draft and standard.
+
+After DFSPH (J. Bender, D. Koschier, Divergence-free SPH for incompressible and viscous fluids, TVCG 23, 2017), with
+walls as distances instead of particles (D. Koschier, J. Bender, Density maps, SCA 2017). What differs, and why:
+
+- Pressures are found by conjugate gradients with bounds instead of relaxed Jacobi steps: to a hundredth of the
+  residual for the same time. Two iterations a step left a liquid at rest that breathed at 2 cm/s.
+- What is too dense is taken back by shifting particles, not by a force: as a force it is energy out of nothing, and a
+  liquid at rest never comes to rest.
+- A wall's share of the density is that of a lattice that goes on behind it, layer by layer, and not the integral over
+  a half space: so the first layer stands half a spacing off it, and volumes are right to a hundredth.
+- Velocities live between steps (leapfrog), as MuJoCo's here do: free fall is exact.
+- Nothing gets through a wall however thin: what would come too near in a step loses that speed, and neighbours that
+  a wall stands between do not see each other.
+
+Water is 30 times as viscous among itself as it is in truth (3e-5 m²/s), for else its particles jostle; at walls it is
+not. There is no other damping. Waves still lose much to particles that have to make way for each other, whatever the
+viscosity: sloshing in a 20 cm tank dies at 1.5 a second where water's would at 0.1 or so.
+"""
+
 
 from __future__ import annotations
 
