@@ -18,7 +18,6 @@ not. There is no other damping. Waves still lose much to particles that have to 
 viscosity: sloshing in a 20 cm tank dies at 1.5 a second where water's would at 0.1 or so.
 """
 
-
 from __future__ import annotations
 
 from dataclasses import replace

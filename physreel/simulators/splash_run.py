@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from physreel.errors import SimulationError
 from physreel.geometry.distances import distance_gradients, world_distances
-from physreel.geometry.extents import support_distances
+from physreel.geometry.extents import bounding_radius_m, support_distances
+from physreel.geometry.mass import mass_center_m
 from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, rotate_wxyz
 from physreel.simulators.liquid_record import LiquidRecord, LiquidRecorder, driven_poses
 from physreel.simulators.liquid_start import LiquidStart, start_liquids
@@ -219,12 +220,16 @@ def lifted(spec: SceneSpec, poses: Floats, position_m: Floats, gap_m: float) -> 
     """Positions (N, 3), of which those nearer than a gap to a body at its pose (B, 7) are moved off it by that much."""
     out = position_m.copy()
     for body, pose in zip(spec.bodies, poses, strict=True):
-        distance = world_distances(body.shape, pose, out)
-        near = np.flatnonzero(distance < gap_m)
+        around = np.arange(len(out))
+        if body.shape.kind != "plane":
+            middle = pose[:3] + rotate_wxyz(pose[3:], mass_center_m(body))
+            around = np.flatnonzero(((out - middle) ** 2).sum(1) < (bounding_radius_m(body.shape) + gap_m) ** 2)
+        distance = world_distances(body.shape, pose, out[around]) if len(around) else np.zeros(0)
+        near, distance = around[distance < gap_m], distance[distance < gap_m]
         if len(near):
             local = rotate_wxyz(conjugate_wxyz(pose[3:]), out[near] - pose[:3])
             away = rotate_wxyz(pose[3:], distance_gradients(body.shape, local))
-            out[near] += (gap_m - distance[near])[:, None] * away
+            out[near] += (gap_m - distance)[:, None] * away
     return out
 
 
@@ -272,15 +277,12 @@ def reach(spec: SceneSpec, start: LiquidStart, margin_m: float, above_m: float) 
 
 def _bounds(body: Body, spec: SceneSpec) -> tuple[Floats, Floats]:
     """Corners of the box that a body stays in."""
-    driven = body.motion == "driven"
-    times = np.arange(spec.frame_count + 1) / spec.fps if driven else np.zeros(1)
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
-    for time in times:
-        pose = keyframe_pose(body, float(time)) if driven else np.array([*body.position_m, *body.orientation_wxyz])
-        axes = rotate_wxyz(conjugate_wxyz(pose[3:]), np.eye(3))
-        low = np.minimum(low, pose[:3] - support_distances(body.shape, -axes))
-        high = np.maximum(high, pose[:3] + support_distances(body.shape, axes))
-    return low, high
+    poses = np.array([[*body.position_m, *body.orientation_wxyz]], np.float64)
+    if body.motion == "driven":
+        poses = np.stack([keyframe_pose(body, k / spec.fps) for k in range(spec.frame_count + 1)])
+    axes = rotate_wxyz(conjugate_wxyz(poses[:, None, 3:]), np.concatenate([np.eye(3), -np.eye(3)]))
+    ends = support_distances(body.shape, axes.reshape(-1, 3)).reshape(-1, 2, 3)
+    return (poses[:, :3] - ends[:, 1]).min(0), (poses[:, :3] + ends[:, 0]).max(0)
 
 
 def _standing(spec: SceneSpec, near: Reach, radius: float) -> Floats:
@@ -299,8 +301,9 @@ def _standing(spec: SceneSpec, near: Reach, radius: float) -> Floats:
 def _walls(spec: SceneSpec, start: LiquidStart, radius: float) -> tuple[list[Wall], list[float], Reach]:
     """The walls, all that stand as one; how far each that moves reaches from its origin; where liquid is followed."""
     most = STANDING_POINTS + STANDING_POINTS_A_PARTICLE * len(start)
+    standing = _standing(spec, reach(spec, start, MARGINS_M[0], ABOVE_M), radius)
     for margin in MARGINS_M:
-        standing = _standing(spec, reach(spec, start, margin, ABOVE_M), radius)
+        standing = standing[reach(spec, start, margin, ABOVE_M).holds(standing)]
         if len(standing) <= most:
             break
     walls, extents = [], []

@@ -234,9 +234,12 @@ def _round(shape: Shape, behind: float, apart: float) -> Floats:
     low, high = -support_distances(shape, -axes), support_distances(shape, axes)
     rng = np.random.default_rng(0)
     points = np.zeros((0, 3))
+    size = high - low
+    # A few times as many as there is room for around the box.
+    count = 64 + int(10 * float(size @ np.roll(size, 1)) / apart**2)
     while True:
         before = len(points)
-        new = rng.uniform(low, high, (8192, 3))
+        new = rng.uniform(low, high, (count, 3))
         for _ in range(4):
             new -= (signed_distances(shape, new) + behind)[:, None] * distance_gradients(shape, new)
         new = new[np.abs(signed_distances(shape, new) + behind) < 0.05 * behind]
