@@ -22,6 +22,7 @@ from physreel.pipeline import Pipeline, split_of
 from physreel.plan import Plan
 from physreel.runners.base import StorageError, shards_of
 from physreel.runners.local import run
+from physreel.runners.pool import Pool, Task
 
 TESTS = Path(__file__).parent
 RUN = """
@@ -234,6 +235,23 @@ def test_a_sample_that_kills_its_process_costs_only_itself(tmp_path, faults):
     assert summary.failures[0].error == "WorkerDied"
     assert summary.failures[0].spec is not None
     assert summary.finished == 5
+
+
+def test_a_process_that_dies_while_it_has_no_sample_is_replaced_and_no_sample_blamed(tmp_path):
+    pool = Pool(plan(), None, 1)
+    results = pool.results(Task(i, str(tmp_path / f"{i}.row")) for i in range(4))
+    try:
+        assert next(results) == (0, None)
+        (number,) = _workers(os.getpid())
+        os.kill(number, signal.SIGKILL)
+        until = time.monotonic() + 10
+        while _workers(os.getpid()) and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.5)  # until the executor has noticed, too
+        assert list(results) == [(1, None), (2, None), (3, None)]
+    finally:
+        pool.close()
+    assert len(list(tmp_path.glob("*.row"))) == 4
 
 
 def test_a_sample_that_hangs_is_ended_by_the_timeout(tmp_path, faults, monkeypatch):

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +155,12 @@ class Pool:
             self._begin(one, task)
 
     def _begin(self, one: _Worker, task: Task) -> None:
-        one.future = one.executor.submit(worker.make, self.job, task.index, task.path)
+        try:
+            one.future = one.executor.submit(worker.make, self.job, task.index, task.path)
+        except BrokenExecutor:  # the process died while it had no sample: none is to blame
+            self._replace(one)
+            self._give(one, task)
+            return
         if self.timeout_s is not None:
             one.deadline = time.monotonic() + self.timeout_s + one.grace_s
         one.grace_s = 0.0

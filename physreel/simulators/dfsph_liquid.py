@@ -133,6 +133,8 @@ class Liquid:
         self.press_speed = self._column_speed()
         self.steps, self.particle_steps, self.held, self.rounds, self.error_sum = 0, 0, 0, np.zeros(3, np.int64), 0.0
         self.last_dt = 0.0
+        # Making room lifts some; that is where they start.
+        self._watch = Watch(self.spec, self.position, self.velocity, self.mass)
 
     def _column_speed(self) -> float:
         """√(pressure / density) at the foot of a column as high as all the liquid spans."""
