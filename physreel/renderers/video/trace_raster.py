@@ -27,15 +27,19 @@ def to_camera(vertices, camera, out):  # type: ignore[no-untyped-def]
 
 @inner
 def _columns(points, faces, f, axis, camera, most):  # type: ignore[no-untyped-def]
-    # First and one past the last column (axis 0) or row (axis 1) a triangle can be seen in.
+    # First and one past the last column (axis 0) or row (axis 1) in which what is before the eye of a triangle is seen.
     low, high = 1e30, -1e30
     for corner in range(3):
-        i = faces[f, corner]
-        if points[i, 2] < _NEAR_M:
-            return 0, most
-        at = camera[1 + axis] + camera[0] * points[i, axis] / points[i, 2]
-        low, high = min(low, at), max(high, at)
-    return max(math.floor(low), 0), min(math.floor(high) + 1, most)
+        i, j = faces[f, corner], faces[f, (corner + 1) % 3]
+        z, other = points[i, 2], points[j, 2]
+        if z >= _NEAR_M:
+            at = camera[1 + axis] + camera[0] * points[i, axis] / z
+            low, high = min(low, at), max(high, at)
+        if (z >= _NEAR_M) != (other >= _NEAR_M):
+            share = (_NEAR_M - z) / (other - z)
+            at = camera[1 + axis] + camera[0] * (points[i, axis] + share * (points[j, axis] - points[i, axis])) / _NEAR_M
+            low, high = min(low, at), max(high, at)
+    return int(min(max(math.floor(low), 0.0), most)), int(min(max(math.floor(high) + 1.0, 0.0), most))
 
 
 @inner
