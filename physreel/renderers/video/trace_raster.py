@@ -37,7 +37,8 @@ def _columns(points, faces, f, axis, camera, most):  # type: ignore[no-untyped-d
             low, high = min(low, at), max(high, at)
         if (z >= _NEAR_M) != (other >= _NEAR_M):
             share = (_NEAR_M - z) / (other - z)
-            at = camera[1 + axis] + camera[0] * (points[i, axis] + share * (points[j, axis] - points[i, axis])) / _NEAR_M
+            cut = points[i, axis] + share * (points[j, axis] - points[i, axis])
+            at = camera[1 + axis] + camera[0] * cut / _NEAR_M
             low, high = min(low, at), max(high, at)
     return int(min(max(math.floor(low), 0.0), most)), int(min(max(math.floor(high) + 1.0, 0.0), most))
 
