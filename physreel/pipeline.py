@@ -31,7 +31,7 @@ _REFERENCE = "splash"
 
 _LIBRARIES = (
     "mujoco", "pybullet", "numpy", "numba", "embreex", "pysplashsurf", "pysplishsplash", "scipy", "av", "soundfile",
-    "pyarrow",
+    "pyarrow", "mitsuba", "drjit",
 )  # fmt: skip
 
 

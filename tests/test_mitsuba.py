@@ -11,6 +11,7 @@ from test_raytrace import SHAPES, TURN, film_of, pixel_rays, spun, still
 from test_raytrace_look import linear
 
 from physreel.errors import MissingDependencyError, UnsupportedError
+from physreel.pipeline import library_versions
 from physreel.renderers.video.mitsuba import MitsubaRenderer
 from physreel.renderers.video.raytrace import RaytraceRenderer
 from physreel.renderers.video.trace_finish import EXPOSURE
@@ -250,7 +251,11 @@ def test_textures_are_the_ray_tracers() -> None:
 def test_says_what_to_install_where_mitsuba_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mitsuba", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'physreel\[mitsuba\]'"):
-        film(every_shape(frames=1))
+        MitsubaRenderer()
+
+
+def test_what_drew_a_picture_is_recorded() -> None:
+    assert {"mitsuba", "drjit"} <= set(library_versions())
 
 
 def test_refuses_what_it_does_not_know_and_says_what_there_is() -> None:

@@ -7,6 +7,7 @@ See docs/rendering.md. Stages: ``mitsuba_world`` (the spec as meshes), ``mitsuba
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, get_args
@@ -34,6 +35,9 @@ class MitsubaRenderer(VideoRenderer):
         light: ``path``: light goes from surface to surface. ``direct``: it comes from lamps and the ambient sky alone,
             as for the renderer 'raytrace'.
         threads: how many Mitsuba uses; the picture is the same for any number.
+
+    Raises:
+        MissingDependencyError: Mitsuba is not installed.
     """
 
     name: ClassVar[str] = "mitsuba"
@@ -57,6 +61,10 @@ class MitsubaRenderer(VideoRenderer):
             problems.append(f"threads is {threads}; it must be at least 1")
         if problems:
             raise UnsupportedError("\n".join(problems))
+        # Now, not in the first film: worlds would be simulated in vain.
+        lacking = [name for name in ("mitsuba", "drjit") if importlib.util.find_spec(name) is None]
+        if lacking:
+            raise _missing(f"{' and '.join(lacking)} not installed")
         self.samples, self.depth, self.light = samples, depth, light
         self.threads = threads
 
@@ -112,10 +120,7 @@ def _mitsuba(threads: int) -> Iterator[Any]:
         import drjit
         import mitsuba
     except ImportError as error:
-        raise MissingDependencyError(
-            f"the renderer 'mitsuba' needs Mitsuba 3, which cannot be imported ({error}); "
-            "pip install 'physreel[mitsuba]', or use the renderer 'raytrace', which needs nothing more"
-        ) from None
+        raise _missing(str(error)) from None
     variant, count = mitsuba.variant(), drjit.thread_count()
     mitsuba.set_variant(_VARIANT)
     drjit.set_thread_count(threads)
@@ -125,3 +130,10 @@ def _mitsuba(threads: int) -> Iterator[Any]:
         drjit.set_thread_count(count)
         if variant is not None:
             mitsuba.set_variant(variant)
+
+
+def _missing(why: str) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"the renderer 'mitsuba' needs Mitsuba 3, which cannot be imported ({why}); "
+        "pip install 'physreel[mitsuba]', or use the renderer 'raytrace', which needs nothing more"
+    )
