@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from liquid_puppets import puppet
 from liquid_worlds import moving, track
+from tank_worlds import SPACING, block, drain_world, drop, filmed, floating_world, tank_world
 
 from physreel import registry
 from physreel.analysis import rest_time_s
@@ -28,22 +29,13 @@ from physreel.seeding import sample_rng
 from physreel.simulators.liquid_start import start_liquids
 from physreel.spec import (
     Body,
-    Box,
-    Camera,
-    CameraKeyframe,
-    Fluid,
     Keyframe,
-    Plane,
-    RegionFill,
     SceneSpec,
-    Sphere,
     Tank,
     Vessel,
-    VesselFill,
 )
 
 SCENES = (DamBreak, Sloshing, SinkOrFloat, Draining)
-SPACING = 0.01
 
 
 def draw(scene, index: int, quality: str = "draft", **parameters) -> SceneSpec:
@@ -181,29 +173,6 @@ def test_a_shaken_tank_keeps_to_its_frequency_and_a_pushed_one_to_its_speed():
 # --- outcomes of motions made by hand ---------------------------------------------------------------------------------
 
 
-def tank_world(scene: str, *extra: Body, duration_s: float = 2.0, keyframes: tuple[Keyframe, ...] = ()) -> SceneSpec:
-    tank = Tank(inside_m=(0.4, 0.12, 0.2), wall_m=0.01)
-    motion = {"motion": "driven", "keyframes": keyframes} if keyframes else {"motion": "static"}
-    return SceneSpec(
-        scene=scene,
-        duration_s=duration_s,
-        fps=30,
-        bodies=(
-            Body(name="floor", shape=Plane(), material="oak", motion="static", label="floor"),
-            Body(name="tank", shape=tank, material="glass", label="glass tank", **motion),
-            *extra,
-        ),
-        fluids=(Fluid(name="liquid", liquid="water", label="water",
-                      fills=(RegionFill(shape=Box(size_m=(0.1, 0.12, 0.1)), position_m=(-0.15, 0.0, 0.06)),)),),
-        particle_spacing_m=SPACING,
-    )  # fmt: skip
-
-
-def block(low, high, spacing=SPACING) -> np.ndarray:
-    axes = [np.arange(a + spacing / 2, b, spacing) for a, b in zip(low, high, strict=True)]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-
-
 def test_a_front_arrives_when_it_does_and_rises_as_high_as_it_does():
     spec = tank_world("dam_break")
     start = block((-0.2, -0.06, 0.01), (-0.1, 0.06, 0.11))
@@ -271,37 +240,8 @@ def test_the_swing_after_a_stop_is_measured():
     assert Sloshing().caption(spec, run, result, ()).startswith("A glass tank of water")
 
 
-def floating_world(density_shares, radius=0.04):
-    bodies = tuple(
-        Body(name=f"body_{k}", shape=Sphere(radius_m=radius), material="ABS", position_m=(-0.12 + 0.12 * k, 0.0, 0.3),
-             label=f"{color} ball")
-        for k, (color, _) in enumerate(zip(("red", "blue", "green"), density_shares, strict=False))
-    )  # fmt: skip
-    return tank_world("sink_or_float", *bodies)
-
-
-def drop(spec: SceneSpec, ends: dict[str, float], fall_s: float = 0.3):
-    """Bodies fall in ``fall_s`` from where they are to the height ``ends`` and stay there; the liquid makes way."""
-    times = np.arange(spec.frame_count + 1) / spec.fps
-    still = moving(spec, None)
-    pose = np.concatenate([still.body_pose, still.body_pose_end[None]]).copy()
-    liquid = block((-0.2, -0.06, 0.01), (0.2, 0.06, 0.12))
-    for name, end in ends.items():
-        k = spec.body_index(name)
-        pose[:, k, 2] += (end - pose[0, k, 2]) * np.minimum(times / fall_s, 1.0) ** 2
-        ball = spec.bodies[k]
-        final = np.array([*ball.position_m[:2], end])
-        liquid = liquid[np.linalg.norm(liquid - final, axis=1) > ball.shape.radius_m + 0.45 * SPACING]
-    velocity = np.zeros((len(times), len(spec.bodies), 6))
-    velocity[:-1, :, :3] = np.diff(pose[..., :3], axis=0) * spec.fps
-    run = moving(spec, track(np.repeat(liquid[None], len(times), 0).astype(np.float32), SPACING))
-    fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
-    fields |= {"body_pose": pose[:-1], "body_pose_end": pose[-1], "body_velocity": velocity[:-1]}
-    return type(run)(**fields)
-
-
 def test_bodies_float_sink_or_stay_dry_as_they_lie():
-    spec = floating_world((0.5, 2.0, 0.5))
+    spec = floating_world()
     # The surface is at 0.12: one ball half under, one on the bottom, one held above.
     run = drop(spec, {"body_0": 0.12, "body_1": 0.051})
     floats, sinks, dry = find_immersions(spec, run)
@@ -330,7 +270,7 @@ def test_bodies_float_sink_or_stay_dry_as_they_lie():
 
 
 def test_what_floats_still_is_at_rest():
-    spec = floating_world((0.5, 2.0, 0.5))
+    spec = floating_world()
     run = drop(spec, {"body_0": 0.12, "body_1": 0.051})
     rest = rest_time_s(spec, run)
     assert rest[spec.body_index("body_0")] == pytest.approx(0.3, abs=0.07)
@@ -344,36 +284,6 @@ def test_a_surface_is_where_the_topmost_particles_end():
     hole = liquid[np.hypot(liquid[:, 0], liquid[:, 1]) > 0.04]
     drops = np.vstack([hole, [[0.0, 0.0, 0.3], [0.1, 0.0, 0.4]]])
     assert surface_height_m(spec, drops, SPACING) == pytest.approx(0.11)
-
-
-def filmed(x: float, y: float) -> Camera:
-    return Camera(width=64, height=64, keyframes=(CameraKeyframe(position_m=(x, y, 0.2), look_at_m=(0.0, 0.0, 0.1)),))
-
-
-def drain_world() -> SceneSpec:
-    pot = Vessel(profile_m=((0.01, 0.006), (0.04, 0.006), (0.04, 0.086)), wall_m=0.003)
-    return SceneSpec(
-        scene="draining",
-        duration_s=2.0,
-        fps=30,
-        bodies=(
-            Body(name="floor", shape=Plane(), material="oak", motion="static", label="floor"),
-            Body(name="tray", shape=Tank(inside_m=(0.3, 0.2, 0.05), wall_m=0.004), material="steel", motion="static",
-                 label="steel tray"),
-            *(
-                Body(name=f"vessel_{k}", shape=pot, material="ABS", motion="static", position_m=(x, 0.0, 0.15),
-                     label=f"{color} plastic pot")
-                for k, (x, color) in enumerate(((-0.08, "red"), (0.08, "blue")))
-            ),
-        ),
-        fluids=tuple(
-            Fluid(name=f"liquid_{k}", liquid="water", label="water",
-                  fills=(VesselFill(vessel=f"vessel_{k}", level_m=0.05),))
-            for k in range(2)
-        ),
-        particle_spacing_m=0.008,
-        cameras=(filmed(0.0, -1.0),),
-    )  # fmt: skip
 
 
 def test_which_vessel_is_empty_first_and_when():
@@ -427,7 +337,7 @@ def test_general_labels_work_where_nothing_rigid_moves():
 
 
 def test_no_question_is_asked_of_what_is_heard_or_would_be_where_liquids_flow():
-    spec = floating_world((0.5, 2.0, 0.5))
+    spec = floating_world()
     run = drop(spec, {"body_0": 0.12, "body_1": 0.051, "body_2": 0.12})
     for seed in range(10):
         kinds = {

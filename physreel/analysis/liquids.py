@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.analysis.hollows import hollow_shape, hollows_by_size
 from physreel.analysis.motion import up_direction
 from physreel.analysis.thresholds import (
     EMPTY_SHARE,
@@ -18,8 +19,8 @@ from physreel.analysis.thresholds import (
     SEEN_PARTICLES,
 )
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
-from physreel.geometry.vessels import capacity_m3, hollow_bodies, inside, world_inside
-from physreel.spec import SceneSpec, Tank, Vessel
+from physreel.geometry.vessels import capacity_m3, inside, world_inside
+from physreel.spec import SceneSpec
 from physreel.values import LiquidTrack, Signal, Trajectory
 
 IN_FLIGHT, OUTSIDE, GONE = -1, -2, -3
@@ -87,10 +88,8 @@ def find_places(spec: SceneSpec, trajectory: Trajectory) -> LiquidPlaces:
     falling = velocity @ -up_direction(spec) > FALLING_SPEED_M_S
     place = np.where(flying | falling, IN_FLIGHT, OUTSIDE).astype(np.int32)
     above = HEAP_SPACINGS * liquid.spacing_m
-    hollows = sorted(hollow_bodies(spec), key=lambda i: -_capacity(spec, i))
-    for i in hollows:
-        shape = spec.bodies[i].shape
-        assert isinstance(shape, Vessel | Tank)
+    for i in reversed(hollows_by_size(spec)):
+        shape = hollow_shape(spec, i)
         for k in range(len(place)):
             local = rotate_wxyz(conjugate_wxyz(poses[k, i, 3:]), position[k] - poses[k, i, :3])
             over = local[:, 2] - shape.rim_z_m
@@ -110,12 +109,6 @@ def _in_free_fall(spec: SceneSpec, velocity: NDArray[np.float64], fps: int) -> N
     out[:-1] |= free
     out[1:] |= free
     return out
-
-
-def _capacity(spec: SceneSpec, body: int) -> float:
-    shape = spec.bodies[body].shape
-    assert isinstance(shape, Vessel | Tank)
-    return capacity_m3(shape)
 
 
 def liquid_signal(spec: SceneSpec, trajectory: Trajectory, kind: str, body: int) -> Signal:
@@ -158,7 +151,7 @@ def first_arrivals(spec: SceneSpec, trajectory: Trajectory) -> dict[int, Arrival
     """
     impacts = liquid_of(trajectory).impacts
     body = impacts.body.copy()
-    hollows = sorted(hollow_bodies(spec), key=lambda i: _capacity(spec, i))
+    hollows = hollows_by_size(spec)
     for i in hollows:
         loose = np.flatnonzero(body < 0)
         body[loose[_within(spec, trajectory, i, impacts.time_s[loose], impacts.point_m[loose])]] = i
@@ -211,8 +204,7 @@ def first_lost_s(places: LiquidPlaces, body: int, from_s: float = 0.0) -> float 
 
 def filled_s(spec: SceneSpec, trajectory: Trajectory, body: int) -> float | None:
     """When a vessel was first filled to ``FULL_SHARE`` of its depth, or of its capacity; None if it never was."""
-    shape = spec.bodies[body].shape
-    assert isinstance(shape, Vessel | Tank)
+    shape = hollow_shape(spec, body)
     level = liquid_signal(spec, trajectory, "level", body)
     volume = liquid_signal(spec, trajectory, "volume", body)
     full = level.values >= FULL_SHARE * (shape.rim_z_m - shape.floor_z_m)
@@ -230,7 +222,7 @@ def overflow_s(spec: SceneSpec, trajectory: Trajectory, places: LiquidPlaces, bo
     if full is None:
         return None
     lost = (places.leaving_s(body) >= full).sum() * places.particle_volume_m3
-    return first_lost_s(places, body, full) if lost >= OVERFLOW_SHARE * _capacity(spec, body) else None
+    return first_lost_s(places, body, full) if lost >= OVERFLOW_SHARE * capacity_m3(hollow_shape(spec, body)) else None
 
 
 def empty_s(spec: SceneSpec, trajectory: Trajectory, body: int) -> float | None:

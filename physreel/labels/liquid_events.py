@@ -6,6 +6,7 @@ import numpy as np
 
 from physreel.analysis import center_of_mass, center_of_mass_at_end
 from physreel.analysis.floating import find_immersions
+from physreel.analysis.hollows import hollow_shape
 from physreel.analysis.liquids import (
     empty_s,
     find_places,
@@ -61,7 +62,7 @@ def _at_rim(spec: SceneSpec, trajectory: Trajectory, body: int, kind: str, time_
     """An event at the middle of a vessel's opening; its speed is the vessel's."""
     frame = min(round(time_s * trajectory.fps), trajectory.frame_count - 1)
     pose = trajectory.body_pose[frame, body]
-    rim = np.array([0.0, 0.0, spec.bodies[body].shape.rim_z_m])  # type: ignore[union-attr]
+    rim = np.array([0.0, 0.0, hollow_shape(spec, body).rim_z_m])
     x, y, z = (pose[:3] + rotate_wxyz(pose[3:], rim)).tolist()
     return Event(
         time_s=time_s,

@@ -51,7 +51,9 @@ class ImmersedOutcome(Outcome):
     density_kg_m3: float = Field(description="its density")
     splash_s: float | None = Field(description="when it meets the liquid; none if it never does")
     splash_speed_m_s: float | None = Field(description="its speed then; none if it never does")
-    state: str = Field(description="at the end: floats, sinks (lies on the bottom), neither (on its way), or dry")
+    state: str = Field(
+        description="at the end: floats, sinks (on the bottom, or on others that lie there), neither, dry"
+    )
     settled_s: float | None = Field(description="from when on it has floated, or lain on the bottom; none if neither")
     draft_m: float = Field(description="depth of its lowest point below the surface at the end")
     submerged_share: float = Field(description="share of its height that is below the surface at the end")
@@ -235,7 +237,11 @@ class SinkOrFloat(Scene):
         for state, singular, plural in (
             ("floats", "comes up and floats", "come up and float"),
             ("sinks", "sinks to the bottom", "sink to the bottom"),
-            ("neither", "is still on its way when the clip ends", "are still on their way when the clip ends"),
+            (
+                "neither",
+                "is neither afloat nor at the bottom when the clip ends",
+                "are neither afloat nor at the bottom when the clip ends",
+            ),
         ):
             members = [body for body in result.bodies if body.state == state]
             if members:
