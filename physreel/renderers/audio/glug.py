@@ -50,7 +50,6 @@ _RATE_HZ = 1000.0
 class Glugs:
     """G bubbles that came in at a vessel's mouth, and all that rings by them; ``rings.row`` is the number of a glug."""
 
-    vessel: int
     fluid: int
     time_s: Floats
     rings: Bubbles
@@ -81,9 +80,7 @@ def find_glugs(spec: SceneSpec, readings: Readings, vessel: int) -> Glugs | None
         return None
     time = grid[np.searchsorted(air_in, due)]
     radius = neck * np.cbrt(size[: len(due)])
-    return Glugs(
-        vessel=vessel, fluid=fluid, time_s=time, rings=_rings(spec, readings, shape, vessel, fluid, time, radius, dice)
-    )
+    return Glugs(fluid=fluid, time_s=time, rings=_rings(spec, readings, shape, vessel, fluid, time, radius, dice))
 
 
 def _rings(

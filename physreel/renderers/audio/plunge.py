@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.geometry.extents import lowest_points
+from physreel.analysis import up_direction
+from physreel.geometry.extents import support_distances
 from physreel.geometry.mass import mass_properties
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.geometry.vessels import hollow_bodies, inside
@@ -48,19 +49,22 @@ class Plunge:
         body: index of the body.
         vessel: index of what holds the liquid.
         fluid: index of the fluid.
-        time_s: when it touched the surface.
         ring: the bubble that it left, one or none.
     """
 
     body: int
     vessel: int
     fluid: int
-    time_s: float
     ring: Bubbles
 
 
 def find_plunges(spec: SceneSpec, readings: Readings, poses: Poses) -> list[Plunge]:
-    """Bodies that fall into vessels and tanks with liquid in them, by vessel and body; each the first time it does."""
+    """Bodies that fall into vessels and tanks with liquid in them, by vessel and body; each the first time it does.
+
+    Without gravity nothing falls, and no cavity closes.
+    """
+    if not any(spec.gravity_m_s2):
+        return []
     vessels = [i for i in hollow_bodies(spec) if readings.has("level", body=i)]
     found = []
     for vessel in vessels:
@@ -78,12 +82,13 @@ def _first_plunge(
     holder, holder_quat = poses.at(vessel, grid)
     shape = spec.bodies[vessel].shape
     assert isinstance(shape, (Vessel, Tank))
-    surface = holder[:, 2] + shape.floor_z_m + level
+    up = up_direction(spec)
+    surface = holder @ up + _lowest_m(shape, rotate_wxyz(conjugate_wxyz(holder_quat), up)) + level
     position, quat = poses.at(index, grid)
-    above = position[:, 2] + lowest_points(body.shape, quat) - surface
+    height = position @ up
+    above = height - support_distances(body.shape, rotate_wxyz(conjugate_wxyz(quat), -up)) - surface
     at = np.flatnonzero((above[:-1] > 0.0) & (above[1:] <= 0.0) & (level[1:] > 0.0))
-    within = position.copy()
-    within[:, 2] = surface
+    within = position + (surface - height)[:, None] * up
     for k in at.tolist():
         speed = (above[k] - above[k + 1]) * _RATE_HZ
         local = rotate_wxyz(conjugate_wxyz(holder_quat[k]), within[k] - holder[k])
@@ -91,6 +96,18 @@ def _first_plunge(
             time = float(grid[k] + above[k] / (above[k] - above[k + 1]) / _RATE_HZ)
             return [_plunge(spec, readings, vessel, index, time, speed)]
     return []
+
+
+def _lowest_m(shape: Vessel | Tank, up: Floats) -> Floats:
+    """(N,) heights of the lowest point of a hollow over the shape's origin, along ``up`` (N, 3) in its frame.
+
+    It is from there that levels are counted.
+    """
+    if isinstance(shape, Tank):
+        lower = np.minimum(shape.floor_z_m * up[:, 2], shape.rim_z_m * up[:, 2])
+        return np.asarray(lower - np.abs(up[:, :2]) @ (np.array(shape.inside_m[:2]) / 2))
+    r, z = np.asarray(shape.profile_m, np.float64).T
+    return np.asarray((z * up[:, 2:] - r * np.hypot(up[:, 0], up[:, 1])[:, None]).min(1))
 
 
 def _plunge(spec: SceneSpec, readings: Readings, vessel: int, index: int, time_s: float, speed_m_s: float) -> Plunge:
@@ -113,4 +130,4 @@ def _plunge(spec: SceneSpec, readings: Readings, vessel: int, index: int, time_s
         spec.air,
         more_loss=PLUNGE_LOSS,
     )
-    return Plunge(body=index, vessel=vessel, fluid=fluid, time_s=time_s, ring=ring)
+    return Plunge(body=index, vessel=vessel, fluid=fluid, ring=ring)
