@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
-from physreel.geometry.vessels import hollow_bodies, inside
+from physreel.geometry.vessels import capacity_m3, inside
 from physreel.renderers.audio.liquid_kernels import crowd
 from physreel.renderers.audio.poses import Poses
 from physreel.spec import SceneSpec, Tank, Vessel
@@ -133,9 +133,9 @@ def _vessels(spec: SceneSpec, liquid: LiquidTrack, poses: Poses) -> NDArray[np.i
     # has its surface above its rim.
     way = np.where(impacts.body >= 0, 0.5, -2.0)[:, None] * liquid.spacing_m * impacts.normal
     meeting = (impacts.point_m, impacts.point_m + way)
-    for index in hollow_bodies(spec):
-        shape = spec.bodies[index].shape
-        assert isinstance(shape, (Vessel, Tank))
+    shapes = {i: body.shape for i, body in enumerate(spec.bodies) if isinstance(body.shape, (Vessel, Tank))}
+    # Of hollows in one another the smallest counts, as for labels: it comes last. Of two alike that is the first.
+    for index, shape in sorted(shapes.items(), key=lambda item: capacity_m3(item[1]))[::-1]:
         position, quat = poses.at(index, impacts.time_s)
         for point in meeting:
             found[inside(shape, rotate_wxyz(conjugate_wxyz(quat), point - position))] = index
