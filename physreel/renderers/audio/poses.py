@@ -1,10 +1,16 @@
-"""Where bodies are between frames: in flight they obey gravity, so a pose just before a blow is known exactly."""
+"""Where bodies are between frames: in flight they obey gravity, so a pose just before a blow is known exactly.
+
+Bodies in liquid are borne by it: theirs are joined by straight lines.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.analysis.liquids import liquid_frames
+from physreel.analysis.thresholds import WET_SPACINGS
+from physreel.analysis.wetting import liquid_gap_m
 from physreel.geometry.mass import mass_center_m
 from physreel.geometry.rotations import multiply_wxyz, rotate_wxyz
 from physreel.spec import SceneSpec
@@ -28,12 +34,28 @@ class Poses:
             contacts.time_s[(contacts.body_a == i) | (contacts.body_b == i)] if dynamic else np.zeros(0)
             for i, dynamic in enumerate(self._dynamic)
         ]
+        self._afloat = self._touches_liquid(spec, trajectory)
+
+    def _touches_liquid(self, spec: SceneSpec, trajectory: Trajectory) -> NDArray[np.bool_]:
+        """(T, B) whether liquid touches dynamic bodies when a frame begins."""
+        out = np.zeros((len(self._pose) - 1, len(spec.bodies)), np.bool_)
+        if trajectory.liquid is None:
+            return out
+        position, present = liquid_frames(trajectory)
+        near = WET_SPACINGS * trajectory.liquid.spacing_m
+        dynamic = np.flatnonzero(self._dynamic).tolist()
+        for k in range(len(out)) if dynamic else ():
+            there = position[k][present[k]]
+            for i in dynamic:
+                out[k, i] = liquid_gap_m(spec, i, self._pose[k, i], there, near) < near
+        return out
 
     def at(self, body: int, times_s: Floats) -> tuple[Floats, Floats]:
         """Positions (N, 3) and orientations (N, 4) of a body at times (N,).
 
         A body that was free since the last frame is carried on from there, one that is free until the next frame is
-        carried back from that; between two touches the frames are joined by straight lines.
+        carried back from that; between two touches, and where liquid touches it, the frames are joined by straight
+        lines. What falls into liquid is carried on to the end of the frame in which it does.
         """
         frame = np.clip((times_s * self._fps).astype(np.int64), 0, len(self._pose) - 2)
         since = times_s - frame / self._fps
@@ -48,6 +70,7 @@ class Poses:
             after = np.searchsorted(touch, (frame + 1) / self._fps) - np.searchsorted(touch, times_s + 1e-9)
             on, back = before <= 0, (before > 0) & (after <= 0)
             for free, base, dt in ((on, frame, since), (back, frame + 1, since - 1.0 / self._fps)):
+                free = free & ~self._afloat[frame, body]
                 position[free], quat[free] = self._carried(body, base[free], dt[free])
         return position, quat
 
