@@ -95,7 +95,7 @@ def find_bubbles(spec: SceneSpec, arrivals: Arrivals, *, spacing_m: float, recor
     """The bubbles of all arrivals, by arrival.
 
     Their number, sizes and moments are drawn from the spec's JSON; what comes later in a clip does not change what
-    came before.
+    came before, unless there are more than MOST in all: then they are thinned alike all through it.
 
     Args:
         spec: the world.

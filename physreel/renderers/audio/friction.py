@@ -132,7 +132,7 @@ def _pair_rubs(
         local = tuple(
             _into_body(poses, s.index, window, points, sign * way) for s, sign in zip(pair, (-1.0, 1.0), strict=True)
         )
-        amplitude = gate[window] * _modulation(pair, local, window, normal_force[window], slides[window])
+        amplitude = gate[window] * _modulation(pair, local, normal_force[window], slides[window])
         amplitude[[0, -1]] = 0.0
         travel = np.interp(window, np.flatnonzero(rubbing), speed[rubbing])
         patch = _patch_m(pair, local, normal_force[window])
@@ -192,7 +192,6 @@ def _radius(pair: tuple[SoundingBody, SoundingBody], local: tuple[tuple[Floats, 
 def _modulation(
     pair: tuple[SoundingBody, SoundingBody],
     local: tuple[tuple[Floats, Floats], ...],
-    window: NDArray[np.int64],
     force: Floats,
     slides: NDArray[np.bool_],
 ) -> Floats:
