@@ -11,6 +11,9 @@ from physreel.errors import SpecError
 from physreel.geometry.distances import signed_distances, world_distances
 from physreel.geometry.mass import mass_properties
 from physreel.geometry.vessels import capacity_m3, inside
+from physreel.simulators.dfsph import DfsphSimulator
+from physreel.simulators.liquid_checks import site_problems
+from physreel.simulators.liquid_record import driven_poses
 from physreel.simulators.liquid_start import start_liquids
 from physreel.spec import (
     Body,
@@ -32,6 +35,7 @@ GLASS = Vessel(profile_m=((0.0, 0.005), (0.03, 0.005), (0.034, 0.09)), wall_m=0.
 BOWL = Vessel(profile_m=ROUND, wall_m=0.003)
 DISH = Vessel(profile_m=((0.0, 0.005), (0.1, 0.02), (0.11, 0.06)), wall_m=0.003)
 BOTTLE = Vessel(profile_m=((0.0, 0.005), (0.04, 0.005), (0.042, 0.08), (0.02, 0.12), (0.02, 0.16)), wall_m=0.003)
+STEPPED = Vessel(profile_m=((0.0, 0.01), (0.02, 0.01), (0.02, 0.06), (0.04, 0.06), (0.04, 0.11)), wall_m=0.003)
 TANK = Tank(inside_m=(0.11, 0.07, 0.1), wall_m=0.004)
 FLOORLESS = FLOOR.model_copy(update={"position_m": (0.0, 0.0, -1.0)})
 
@@ -50,7 +54,18 @@ def problems(spec):
 
 
 @pytest.mark.parametrize(
-    ("shape", "level"), [(GLASS, 0.07), (BOWL, 0.045), (DISH, 0.04), (BOTTLE, 0.14), (TANK, 0.05), (TANK, 0.031)]
+    ("shape", "level"),
+    [
+        (GLASS, 0.07),
+        (BOWL, 0.045),
+        (DISH, 0.04),
+        (BOTTLE, 0.14),
+        (TANK, 0.05),
+        (TANK, 0.031),
+        (STEPPED, 0.045),
+        (STEPPED, 0.053),
+        (STEPPED, 0.08),
+    ],
 )
 def test_a_vessel_holds_as_many_particles_as_its_volume_asks_for(shape, level):
     start = start_liquids(filled(shape, level))
@@ -164,6 +179,31 @@ def test_a_vessel_too_narrow_for_its_spacing_is_told_which_would_do(shape, width
     found = [line for line in problems(filled(shape, 0.03, spacing_m=0.018)) if width in line]
     assert len(found) == 1
     assert f"particle_spacing_m to at most {least:g}" in found[0]
+
+
+def test_particles_beside_their_vessel_are_refused():
+    spec = filled(GLASS, 0.05)
+    start = start_liquids(spec)
+    standing = list(zip(spec.bodies, driven_poses(spec, 0.0), strict=True))
+    sites = start.position_m.copy()
+    sites[:7, 0] += 0.1
+    found = site_problems(spec, standing, [(0, 0, standing[1], sites)], start.spacing_m)
+    assert found == [
+        f"fluids.0.fills.0: 7 of {len(sites)} particles would start outside 'vessel', which is somewhere too narrow "
+        "for a spacing of 6 mm; set a smaller particle_spacing_m"
+    ]
+
+
+def test_bodies_that_overlap_only_for_the_engine_that_moves_them_are_refused_before_the_first_step():
+    """A ball at the round wall of a vessel that is too thin for flat pieces to leave the hollow alone."""
+    bowl = still("vessel", Vessel(profile_m=((0.0, 0.005), (0.2, 0.005), (0.2, 0.1)), wall_m=0.001))
+    x, y = 0.18 * np.cos(np.pi / 24), 0.18 * np.sin(np.pi / 24)
+    ball = Body(name="ball", shape=Sphere(radius_m=0.02), material="oak", position_m=(x, y, 0.08))
+    fill = water(VesselFill(vessel="vessel", level_m=0.03))
+    spec = world([FLOOR, bowl, ball], [fill], spacing_m=0.015, duration_s=0.1)
+    start_liquids(spec)
+    with pytest.raises(SpecError, match="'vessel' and 'ball' overlap by"):
+        DfsphSimulator().check(spec)
 
 
 def test_all_problems_come_at_once():

@@ -15,6 +15,7 @@ from physreel.geometry.extents import bounding_radius_m, support_distances
 from physreel.geometry.vessels import (
     capacity_m3,
     hollow_compound,
+    inner_radius_m,
     inside,
     level_for_volume_m,
     tank_compound,
@@ -48,7 +49,8 @@ BOTTLE = Vessel(
 DRAIN = Vessel(profile_m=((0.008, 0.006), (0.035, 0.006), (0.035, 0.14)), wall_m=0.003)
 TANK = Tank(inside_m=(0.2, 0.1, 0.15), wall_m=0.005)
 HOLED = Tank(inside_m=(0.2, 0.1, 0.15), wall_m=0.005, hole_m=0.02, hole_height_m=0.03)
-VESSELS = {"glass": GLASS, "bowl": BOWL, "bottle": BOTTLE, "drain": DRAIN}
+STEPPED = Vessel(profile_m=((0.0, 0.01), (0.02, 0.01), (0.02, 0.06), (0.04, 0.06), (0.04, 0.11)), wall_m=0.004)
+VESSELS = {"glass": GLASS, "bowl": BOWL, "bottle": BOTTLE, "drain": DRAIN, "stepped": STEPPED}
 SOLIDS = {
     "box": Box(size_m=(0.1, 0.2, 0.3)),
     "sphere": Sphere(radius_m=0.1),
@@ -135,6 +137,13 @@ def test_capacity_is_that_of_frustums_and_boxes():
     assert capacity_m3(TANK, 9.0) == capacity_m3(TANK)
 
 
+def test_a_ledge_makes_two_cylinders():
+    narrow, wide = np.pi * 0.02**2 * 0.05, np.pi * 0.04**2 * 0.05
+    for level, want in ((0.02, 0.4 * narrow), (0.05, narrow), (0.06, narrow + 0.2 * wide), (None, narrow + wide)):
+        assert capacity_m3(STEPPED, level) == pytest.approx(want)
+    np.testing.assert_allclose(inner_radius_m(STEPPED, [0.0, 0.035, 0.0599, 0.06, 0.2]), [0.02] * 3 + [0.04] * 2)
+
+
 @given(st.sampled_from(sorted(VESSELS)), st.floats(0.02, 0.98))
 @settings(max_examples=40, deadline=None)
 def test_level_and_volume_are_inverse(name, share):
@@ -171,6 +180,46 @@ def test_staves_make_the_wall(name):
     want, got = signed_distances(vessel, points), signed_distances(compound, points)
     clear = np.abs(want) > 1.5e-3
     assert ((want < 0) == (got < 0))[clear].mean() > 0.995
+
+
+def round_bowl(points: int, radius_m: float = 0.06, wall_m: float = 0.003) -> Vessel:
+    angle = np.linspace(0.0, np.pi / 2, points)
+    profile = np.stack([radius_m * np.sin(angle), 0.005 + radius_m * (1.0 - np.cos(angle))], 1)
+    return Vessel(profile_m=tuple((float(r), float(z)) for r, z in profile), wall_m=wall_m)
+
+
+@pytest.mark.parametrize("wall_m", [0.001, 0.004])
+def test_the_finest_profile_is_made_of_staves_too(wall_m):
+    bowl = round_bowl(64, wall_m=wall_m)
+    compound = hollow_compound(bowl)
+    points = np.random.default_rng(5).uniform((-0.07, -0.07, 0.0), (0.07, 0.07, 0.065), (4000, 3))
+    want, got = signed_distances(bowl, points), signed_distances(compound, points)
+    assert ((want < 0) == (got < 0))[np.abs(want) > 1.5e-3].all()
+    ball = Body(name="ball", shape=Sphere(radius_m=0.01), material="oak", position_m=(0.0, 0.0, 0.0152))
+    vessel = Body(name="bowl", shape=bowl, material="glass", motion="static")
+    run = MujocoSimulator().simulate(SceneSpec(scene="rest", duration_s=0.2, fps=20, bodies=(vessel, ball)))
+    np.testing.assert_allclose(run.body_pose_end[1, :3], (0.0, 0.0, 0.015), atol=3e-4)
+
+
+@pytest.mark.parametrize("shape", [*VESSELS.values(), round_bowl(64)], ids=[*VESSELS, "round"])
+def test_staves_leave_the_hollow_to_what_is_in_it(shape):
+    """What touches the round wall touches the staves, give or take less than counts as an overlap."""
+    points = np.random.default_rng(6).uniform((-0.08, -0.08, 0.0), (0.08, 0.08, 0.24), (40_000, 3))
+    points = points[inside(shape, points)]
+    assert signed_distances(hollow_compound(shape), points).min() > -2.1e-4
+
+
+def test_what_lies_at_the_wall_of_a_wide_vessel_does_not_overlap_it():
+    wide = Vessel(profile_m=((0.0, 0.01), (0.15, 0.01), (0.15, 0.12)), wall_m=0.005)
+    vessel = Body(name="vessel", shape=wide, material="glass", motion="static")
+    turn = np.pi / 24
+    near = 0.15 - 0.012
+    balls = [
+        Body(name=f"ball{k}", shape=Sphere(radius_m=0.012), material="oak",
+             position_m=(near * np.cos(k * turn), near * np.sin(k * turn), 0.022))
+        for k in (0, 5, 11)
+    ]  # fmt: skip
+    MujocoSimulator().check(SceneSpec(scene="touch", duration_s=0.1, fps=20, bodies=(vessel, *balls)))
 
 
 def test_reach_of_vessels_and_tanks():

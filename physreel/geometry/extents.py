@@ -60,6 +60,12 @@ def support_distances(shape: Shape, directions: ArrayLike) -> NDArray[np.float64
     raise ValueError(f"a {shape.kind} has no extent")
 
 
+def bounding_box(shape: Shape) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The two corners (3,) of the box around a shape, along the axes of its frame."""
+    axes = np.eye(3)
+    return -support_distances(shape, -axes), support_distances(shape, axes)
+
+
 def lowest_points(shape: Shape, orientations_wxyz: ArrayLike) -> NDArray[np.float64]:
     """(N,) height of the shape's lowest point above its frame's origin (negative), for orientations (N, 4)."""
     down = rotate_wxyz(conjugate_wxyz(np.atleast_2d(orientations_wxyz)), np.array([0.0, 0.0, -1.0]))

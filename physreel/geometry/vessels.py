@@ -18,6 +18,9 @@ Hollow = Vessel | Tank
 SIDES = 96
 """Corners of the circle that stands for a vessel's round wall where it is made of triangles."""
 
+STAVES, STAVE_ERROR_M = 24, 2e-4
+"""Pieces around a vessel where it is made of convex ones, and how far they may be off its profile."""
+
 
 def hollow_bodies(spec: SceneSpec) -> list[int]:
     """Indices of the bodies that can hold liquid: vessels and tanks."""
@@ -25,7 +28,7 @@ def hollow_bodies(spec: SceneSpec) -> list[int]:
 
 
 def inner_radius_m(vessel: Vessel, z_m: ArrayLike) -> Floats:
-    """Radius of the inside at heights z (N,) above the underside; that of the ends beyond them."""
+    """Radius of the inside at heights z (N,) above the underside; that of the ends beyond them, at ledges the wider."""
     r, z = _walls(vessel)
     return np.interp(np.asarray(z_m, np.float64), z, r)
 
@@ -71,25 +74,45 @@ def hollow_compound(shape: Hollow) -> Compound:
     """A vessel or tank as convex pieces, for engines that know no hollow shapes; a vessel's wall becomes staves."""
     if isinstance(shape, Tank):
         return tank_compound(shape)
-    inside, outside, first = np.asarray(shape.profile_m, np.float64), _outside(shape), _first_rise(shape)
+    line = _simplified(np.asarray(shape.profile_m, np.float64), min(STAVE_ERROR_M, shape.wall_m / 10))
+    vessel = shape.model_copy(update={"profile_m": tuple((float(r), float(z)) for r, z in line)})
+    inside, outside, first = np.asarray(vessel.profile_m, np.float64), _outside(vessel), _first_rise(vessel)
     outside[:, 1] = np.maximum(outside[:, 1], 0.0)
     sections = [np.stack([inside[k], inside[k + 1], outside[k + 1], outside[k]]) for k in range(first, len(inside) - 1)]
-    foot = float(vessel_outline(shape)[1, 0])
+    foot = float(vessel_outline(vessel)[1, 0])
     pieces = []
     if inside[0, 0] > 0.0:
-        sections.append(np.array([[inside[0, 0], 0.0], [foot, 0.0], [foot, shape.floor_z_m], inside[0]]))
+        sections.append(np.array([[inside[0, 0], 0.0], inside[0], [foot, vessel.floor_z_m], [foot, 0.0]]))
     else:
-        floor = Cylinder(radius_m=foot, height_m=shape.floor_z_m)
-        pieces.append(Piece(shape=floor, position_m=(0.0, 0.0, shape.floor_z_m / 2)))
-    sides = max(8, min(24, 250 // len(sections)))
-    angle = np.arange(sides + 1) * (2 * np.pi / sides)
+        floor = Cylinder(radius_m=foot, height_m=vessel.floor_z_m)
+        pieces.append(Piece(shape=floor, position_m=(0.0, 0.0, vessel.floor_z_m / 2)))
+    angle = np.arange(STAVES + 1) * (2 * np.pi / STAVES)
+    # Flat sides touch the round wall inside as well as outside, and do not reach into what is no wall; but for walls so
+    # thin that nothing would be left of them.
+    swell = min(1.0 / np.cos(np.pi / STAVES), 1.0 + 0.5 * vessel.wall_m / float(inside[:, 0].max()))
     for section in sections:
+        radii = section[:, 0] * [swell, swell, 1.0, 1.0]
         for a, b in pairwise(angle):
-            rim = [np.stack([r * np.cos((a, b)), r * np.sin((a, b)), (z, z)], 1) for r, z in section]
+            rim = [
+                np.stack([r * np.cos((a, b)), r * np.sin((a, b)), (z, z)], 1)
+                for r, z in zip(radii, section[:, 1], strict=True)
+            ]
             points = np.concatenate(rim)
             hull = ConvexHull(points_m=tuple((float(x), float(y), float(z)) for x, y, z in points))
             pieces.append(Piece(shape=hull))
-    return Compound(pieces=tuple(pieces))
+    # Not checked: of a profile with many points these are more pieces than a spec may ask for.
+    return Compound.model_construct(pieces=tuple(pieces))
+
+
+def _simplified(line: Floats, within_m: float) -> Floats:
+    """Ends of a line (n, 2), and those of its points from which it would else be farther than ``within_m``."""
+    a, along = line[0], line[-1] - line[0]
+    share = np.clip((line - a) @ along / float(along @ along), 0.0, 1.0)
+    away = np.linalg.norm(line - a - share[:, None] * along, axis=1)
+    k = int(np.argmax(away))
+    if away[k] <= within_m:
+        return line[[0, -1]]
+    return np.concatenate([_simplified(line[: k + 1], within_m), _simplified(line[k:], within_m)[1:]])
 
 
 @lru_cache(maxsize=64)
@@ -175,8 +198,10 @@ def capacity_m3(shape: Hollow, level_m: float | None = None) -> float:
     if isinstance(shape, Tank):
         return shape.inside_m[0] * shape.inside_m[1] * (top - shape.floor_z_m)
     r, z = _walls(shape)
-    heights = np.unique(np.append(z[z < top], top))
-    radii = np.interp(heights, z, r)
+    # At a ledge the level is the ledge's underside: the narrower of the two radii.
+    above = max(1, int(np.searchsorted(z, top)))
+    heights = np.append(z[z < top], top)
+    radii = np.append(r[z < top], np.interp(top, z[above - 1 : above + 1], r[above - 1 : above + 1]))
     # Frustums.
     return float(np.sum(np.pi / 3 * np.diff(heights) * (radii[:-1] ** 2 + radii[:-1] * radii[1:] + radii[1:] ** 2)))
 
@@ -194,7 +219,6 @@ def level_for_volume_m(shape: Hollow, volume_m3: float) -> float:
 
 
 def _walls(vessel: Vessel) -> tuple[Floats, Floats]:
-    """(r, z) of the inside with z strictly increasing: of points at one height, the outermost."""
-    r, z = np.asarray(vessel.profile_m, np.float64).T
-    last = np.append(z[1:] > z[:-1], True)
-    return r[last], z[last]
+    """(r, z) of the inside from the outer end of its floor to the rim; at ledges two points have one height."""
+    r, z = np.asarray(vessel.profile_m, np.float64)[_first_rise(vessel) :].T
+    return r, z

@@ -49,12 +49,17 @@ class DfsphSimulator(Simulator):
         """See Simulator.check."""
         self.require_capabilities(spec)
         start_liquids(spec)
+        if _has_dynamic(spec):
+            # Round walls are made of flat pieces for it, so it may say more than the exact distances do.
+            from physreel.simulators.mujoco import MujocoSimulator
+
+            MujocoSimulator().check_prepared(prepare(spec))
 
     def simulate(self, spec: SceneSpec) -> Trajectory:
         """See Simulator.simulate."""
         self.require_capabilities(spec)
         liquid = start(spec)
-        if any(body.motion == "dynamic" for body in spec.bodies):
+        if _has_dynamic(spec):
             return _with_bodies(spec, liquid)
         liquid.advance(spec.frame_count / spec.fps)
         return _trajectory(spec, liquid)
@@ -69,6 +74,10 @@ def start(spec: SceneSpec) -> Liquid:
     liquid = Liquid(spec, particles, recorder, pose_function(spec))
     liquid.settle()
     return liquid
+
+
+def _has_dynamic(spec: SceneSpec) -> bool:
+    return any(body.motion == "dynamic" for body in spec.bodies)
 
 
 def _with_bodies(spec: SceneSpec, liquid: Liquid) -> Trajectory:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.distances import signed_distances, world_distances
-from physreel.geometry.extents import support_distances
+from physreel.geometry.extents import bounding_box, support_distances
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
-from physreel.geometry.vessels import tank_compound, vessel_outline
+from physreel.geometry.vessels import inside, tank_compound, vessel_outline
 from physreel.simulators.liquid_layout import Standing, fill_volume_m3
 from physreel.simulators.liquid_record import driven_poses
 from physreel.simulators.preparation import TOUCHING_DEPTH_M
@@ -23,6 +23,9 @@ LEAST_NECK = 3.0
 """and necks and holes this many."""
 
 LEAST_PARTICLES = 8
+
+Place = tuple[int, int, Standing | None, Floats]
+"""Of a fill: the fluid's index, its own, the vessel that holds it, and the sites (n, 3) of its particles."""
 
 _CLOSE = 0.5
 """Particles of two fills nearer to each other than this many spacings overlap."""
@@ -149,8 +152,7 @@ def _surface(shape: Shape) -> Floats:
             ]
         )
     # Points of the bounding box's faces, brought to the convex surface along the line to its middle.
-    axes = np.eye(3)
-    low, high = -support_distances(shape, -axes), support_distances(shape, axes)
+    low, high = bounding_box(shape)
     middle = 0.5 * (low + high)
     grid = np.linspace(-1.0, 1.0, 25)
     u, v = (g.ravel() for g in np.meshgrid(grid, grid))
@@ -171,26 +173,19 @@ def _surface(shape: Shape) -> Floats:
 def site_problems(
     spec: SceneSpec,
     standing: list[Standing],
-    places: list[tuple[int, int, Floats]],
+    places: list[Place],
     spacing: float,
 ) -> list[str]:
     """Fills above a rim, without room, of too few particles, or in each other; particles in bodies."""
     from scipy.spatial import cKDTree
 
     problems = []
-    for i, k, sites in places:
+    for i, k, held, sites in places:
         where, fill = f"fluids.{i}.fills.{k}", spec.fluids[i].fills[k]
-        holder = next((body for body, _ in standing if isinstance(fill, VesselFill) and body.name == fill.vessel), None)
-        if isinstance(fill, VesselFill) and holder is not None:
-            assert isinstance(holder.shape, Vessel | Tank)
-            depth = holder.shape.rim_z_m - holder.shape.floor_z_m
-            if fill.level_m > depth * (1 + 1e-9):
-                problems.append(
-                    f"{where}: level_m {fill.level_m:g} is above the rim of {fill.vessel!r}, which is {depth:g} m "
-                    f"above its inside floor; use at most {depth:g}"
-                )
-                continue
-        wanted = fill_volume_m3(fill, holder) / spacing**3
+        if isinstance(fill, VesselFill) and held is not None and (said := _vessel_problem(fill, held, sites, spacing)):
+            problems.append(f"{where}: {said}")
+            continue
+        wanted = fill_volume_m3(fill, held) / spacing**3
         if wanted < LEAST_PARTICLES:
             finer = spacing * (wanted / LEAST_PARTICLES) ** (1 / 3)
             problems.append(
@@ -211,7 +206,7 @@ def site_problems(
                 problems.append(
                     f"{where}: liquid starts {-depth * 1e3:.1f} mm inside {body.name!r}; move the body or the liquid"
                 )
-    trees = [cKDTree(sites) if len(sites) else None for _, _, sites in places]
+    trees = [cKDTree(sites) if len(sites) else None for *_, sites in places]
     for a, first in enumerate(trees):
         for b in range(a + 1, len(trees)):
             second = trees[b]
@@ -219,9 +214,30 @@ def site_problems(
                 continue
             close = int(first.count_neighbors(second, _CLOSE * spacing))
             if close:
-                names = [f"fluids.{i}.fills.{k}" for i, k, _ in (places[a], places[b])]
+                names = [f"fluids.{i}.fills.{k}" for i, k, *_ in (places[a], places[b])]
                 problems.append(
                     f"{names[1]}: it overlaps {names[0]}: {close} pairs of particles in one place; move one of them or "
                     "make it smaller"
                 )
     return problems
+
+
+def _vessel_problem(fill: VesselFill, held: Standing, sites: Floats, spacing: float) -> str:
+    """What is wrong with a fill and its vessel, or nothing."""
+    shape, pose = held[0].shape, held[1]
+    assert isinstance(shape, Vessel | Tank)
+    depth = shape.rim_z_m - shape.floor_z_m
+    if fill.level_m > depth * (1 + 1e-9):
+        return (
+            f"level_m {fill.level_m:g} is above the rim of {fill.vessel!r}, which is {depth:g} m above its inside "
+            f"floor; use at most {depth:g}"
+        )
+    local = rotate_wxyz(conjugate_wxyz(pose[3:]), sites - pose[:3])
+    # Bodies in the vessel may lift some of it above the rim.
+    astray = int((~inside(shape, local[local[:, 2] < shape.rim_z_m])).sum())
+    if astray:
+        return (
+            f"{astray} of {len(sites)} particles would start outside {fill.vessel!r}, which is somewhere too narrow "
+            f"for a spacing of {spacing * 1e3:.3g} mm; set a smaller particle_spacing_m"
+        )
+    return ""

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.distances import distance_gradients, signed_distances, world_distances
+from physreel.geometry.extents import bounding_box
 from physreel.geometry.mass import mass_properties
 from physreel.geometry.rotations import rotate_wxyz
 from physreel.geometry.vessels import capacity_m3, inner_radius_m
-from physreel.spec import Body, Box, RegionFill, Tank, Vessel, VesselFill
+from physreel.spec import Body, Box, Fill, RegionFill, Tank, Vessel
 
 Floats = NDArray[np.float64]
 
@@ -28,27 +29,27 @@ Standing = tuple[Body, Floats]
 """A body and its pose (7,) at the start."""
 
 
-def fill_volume_m3(fill: VesselFill | RegionFill, holder: Body | None) -> float:
+def fill_volume_m3(fill: Fill, holder: Standing | None) -> float:
     """Volume of a fill, bodies in it not taken off."""
     if isinstance(fill, RegionFill):
         return mass_properties(fill.shape).mass
     assert holder is not None
-    assert isinstance(holder.shape, Vessel | Tank)
-    return capacity_m3(holder.shape, fill.level_m)
+    assert isinstance(holder[0].shape, Vessel | Tank)
+    return capacity_m3(holder[0].shape, fill.level_m)
 
 
-def fill_edges_m(fill: VesselFill | RegionFill, holder: Body | None) -> tuple[float, float, float] | None:
+def fill_edges_m(fill: Fill, holder: Standing | None) -> tuple[float, float, float] | None:
     """Edges of a fill that is a box, else None."""
     if isinstance(fill, RegionFill):
         return fill.shape.size_m if isinstance(fill.shape, Box) else None
     assert holder is not None
-    if isinstance(holder.shape, Tank):
-        return (*holder.shape.inside_m[:2], fill.level_m)
+    if isinstance(holder[0].shape, Tank):
+        return (*holder[0].shape.inside_m[:2], fill.level_m)
     return None
 
 
 def fill_sites(
-    fill: VesselFill | RegionFill,
+    fill: Fill,
     holder: Standing | None,
     others: list[Standing],
     spacing_m: float,
@@ -66,9 +67,9 @@ def fill_sites(
     assert holder is not None
     body, pose = holder
     assert isinstance(body.shape, Vessel | Tank)
-    wanted = round(capacity_m3(body.shape, fill.level_m) / spacing_m**3)
     layers = _tank_layers if isinstance(body.shape, Tank) else _vessel_layers
     volume = capacity_m3(body.shape, fill.level_m)
+    wanted = round(volume / spacing_m**3)
     local = layers(body.shape, volume, spacing_m)  # type: ignore[arg-type]
     near = _reached(others, _to_world(local, pose), 0.5 * spacing_m)
     if not near:
@@ -129,10 +130,9 @@ def _vessel_layers(vessel: Vessel, volume_m3: float, spacing_m: float) -> Floats
     area = np.pi * inner_radius_m(vessel, middle) ** 2
     below = np.append(0.0, np.cumsum(area * np.diff(edges)))
     top = float(np.interp(volume_m3, below, edges))
-    layers = max(1, round((top - floor) / spacing_m))
     sites: list[Floats] = []
     owed, ring = 0.0, 0
-    for low, high in pairwise(np.linspace(floor, top, layers + 1)):
+    for low, high in pairwise(_layer_ends(vessel, top, spacing_m)):
         a, b = np.interp((low, high), edges, below)
         radius = float(np.sqrt(max(b - a, 0.0) / (np.pi * (high - low))))
         rings = max(1, round(radius / spacing_m))
@@ -151,6 +151,16 @@ def _vessel_layers(vessel: Vessel, volume_m3: float, spacing_m: float) -> Floats
     return _off_walls(vessel, np.concatenate(sites), 0.5 * spacing_m)
 
 
+def _layer_ends(vessel: Vessel, top: float, spacing_m: float) -> Floats:
+    """Heights between which layers lie, about a spacing apart; ledges part them, for no ring is as wide as both."""
+    stops = [vessel.floor_z_m]
+    for (_, a), (_, b) in pairwise(vessel.profile_m):
+        if a == b and a - stops[-1] >= 0.5 * spacing_m and top - a >= 0.5 * spacing_m:
+            stops.append(a)
+    ends = [np.linspace(a, b, max(1, round((b - a) / spacing_m)) + 1) for a, b in pairwise([*stops, top])]
+    return np.concatenate([ends[0], *(more[1:] for more in ends[1:])])
+
+
 def _off_walls(vessel: Vessel, sites: Floats, gap_m: float) -> Floats:
     """Sites (n, 3) moved off the wall where it leans so much that a layer's ends are too near to it, or in it."""
     for _ in range(4):
@@ -165,7 +175,7 @@ def _off_walls(vessel: Vessel, sites: Floats, gap_m: float) -> Floats:
 def _region(fill: RegionFill, others: list[Standing], spacing_m: float) -> Floats:
     pose = np.array([*fill.position_m, *fill.orientation_wxyz])
     volume = mass_properties(fill.shape).mass
-    low, high = _bounds(fill)
+    low, high = bounding_box(fill.shape)
     if isinstance(fill.shape, Box):
         sites = _to_world(_box_sites(low, high, spacing_m), pose)
         # Rounding must not push off what stands just so far from a wall.
@@ -207,13 +217,6 @@ def _not_behind(fill: RegionFill, near: list[Standing], sites: Floats, pose: Flo
             break
         on_way, place, way, length = on_way[going], place[going], way[going], length[going]
     return clear
-
-
-def _bounds(fill: RegionFill) -> tuple[Floats, Floats]:
-    from physreel.geometry.extents import support_distances
-
-    axes = np.eye(3)
-    return -support_distances(fill.shape, -axes), support_distances(fill.shape, axes)
 
 
 def _reached(others: list[Standing], points: Floats, reach_m: float) -> list[Standing]:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import SpecError
-from physreel.simulators.liquid_checks import body_problems, site_problems
+from physreel.simulators.liquid_checks import Place, body_problems, site_problems
 from physreel.simulators.liquid_layout import Standing, fill_edges_m, fill_sites, fill_volume_m3, lattice_error
 from physreel.simulators.liquid_record import driven_poses
-from physreel.spec import Body, RegionFill, SceneSpec, VesselFill
+from physreel.spec import Fill, SceneSpec, VesselFill
 
 Floats = NDArray[np.float64]
 
@@ -47,16 +47,15 @@ def start_liquids(spec: SceneSpec) -> LiquidStart:
             spacing, shapes without a distance in closed form; all of them at once.
     """
     problems = body_problems(spec)
-    spacing = _spacing(spec)
-    poses = driven_poses(spec, 0.0)
-    standing: list[Standing] = list(zip(spec.bodies, poses, strict=True))
+    standing: list[Standing] = list(zip(spec.bodies, driven_poses(spec, 0.0), strict=True))
+    fills = _fills(spec, standing)
+    spacing = _spacing(spec, [(fill, holder) for _, _, fill, holder in fills])
     position, velocity, fluid = [], [], []
-    places: list[tuple[int, int, Floats]] = []
-    for i, k, fill in _fills(spec):
-        holder = next((one for one in standing if isinstance(fill, VesselFill) and one[0].name == fill.vessel), None)
+    places: list[Place] = []
+    for i, k, fill, holder in fills:
         others = [one for one in standing if one is not holder]
         sites = fill_sites(fill, holder, others, spacing)
-        places.append((i, k, sites))
+        places.append((i, k, holder, sites))
         position.append(sites)
         velocity.append(np.tile(np.asarray(spec.fluids[i].velocity_m_s, np.float64), (len(sites), 1)))
         fluid.append(np.full(len(sites), i, np.int32))
@@ -71,19 +70,19 @@ def start_liquids(spec: SceneSpec) -> LiquidStart:
     )
 
 
-def _fills(spec: SceneSpec) -> list[tuple[int, int, VesselFill | RegionFill]]:
-    return [(i, k, fill) for i, fluid in enumerate(spec.fluids) for k, fill in enumerate(fluid.fills)]
+def _fills(spec: SceneSpec, standing: list[Standing]) -> list[tuple[int, int, Fill, Standing | None]]:
+    """All fills with their fluid's index, their own, and the vessel that holds them."""
+    return [
+        (i, k, fill, standing[spec.body_index(fill.vessel)] if isinstance(fill, VesselFill) else None)
+        for i, fluid in enumerate(spec.fluids)
+        for k, fill in enumerate(fluid.fills)
+    ]
 
 
-def _holder(spec: SceneSpec, fill: VesselFill | RegionFill) -> Body | None:
-    return spec.bodies[spec.body_index(fill.vessel)] if isinstance(fill, VesselFill) else None
-
-
-def _spacing(spec: SceneSpec) -> float:
+def _spacing(spec: SceneSpec, fills: list[tuple[Fill, Standing | None]]) -> float:
     """The spacing at or a little below the asked-for one at which lattices in boxes make up their volume best."""
     asked = spec.particle_spacing_m
     assert asked is not None
-    fills = [(fill, _holder(spec, fill)) for _, _, fill in _fills(spec)]
     boxes = [edges for fill, holder in fills if (edges := fill_edges_m(fill, holder)) is not None]
     if not boxes:
         return asked

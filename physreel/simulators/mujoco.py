@@ -55,7 +55,11 @@ class MujocoSimulator(Simulator):
     def check(self, spec: SceneSpec) -> None:
         """See Simulator.check."""
         self.require_capabilities(spec)
-        _Run(prepare(spec)).check_overlaps()
+        self.check_prepared(prepare(spec))
+
+    def check_prepared(self, preparation: Preparation) -> None:
+        """Raise SpecError for bodies of a prepared spec that overlap at the start."""
+        _Run(preparation).check_overlaps()
 
     def simulate(self, spec: SceneSpec) -> Trajectory:
         """See Simulator.simulate."""

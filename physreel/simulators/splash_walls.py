@@ -1,8 +1,8 @@
 """Walls as points for SPlisHSPlasH: even sheets a little behind the surfaces that are seen.
 
 Liquid comes to rest a certain way off the points of a wall. They lie BEHIND of a particle's radius inside the bodies,
-so that the outermost particles rest with their skins on the visible wall. Walls thinner than twice that get one sheet,
-put where it is right for the liquid inside.
+so that the outermost particles rest with their skins on the visible wall. Walls thinner than TWO_SIDED radii get one
+sheet, put where it is right for the liquid inside.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physreel.geometry.distances import distance_gradients, polygon_distances, signed_distances
-from physreel.geometry.extents import support_distances
+from physreel.geometry.extents import bounding_box
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.geometry.vessels import vessel_outline
 from physreel.simulators.preparation import half_thickness_m
@@ -230,8 +230,7 @@ def _line_distances(line: Floats, points: Floats) -> Floats:
 
 def _round(shape: Shape, behind: float, apart: float) -> Floats:
     """Points strewn over the surface that runs ``behind`` inside a convex shape, none nearer than ``apart``."""
-    axes = np.eye(3)
-    low, high = -support_distances(shape, -axes), support_distances(shape, axes)
+    low, high = bounding_box(shape)
     rng = np.random.default_rng(0)
     points = np.zeros((0, 3))
     size = high - low
