@@ -23,9 +23,7 @@ from physreel.spec import (
     Shape,
     Sphere,
 )
-
-MASSLESS = ("plane", "triangle_mesh", "vessel", "tank")
-"""Kinds of shape that never move by forces, and so have no mass."""
+from physreel.spec.shapes import MASSLESS as MASSLESS
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from physreel.spec.base import IDENTITY, Name, NonNegative, Positive, Quat, SpecModel, UnitVec3, Vec3
 from physreel.spec.looks import Look
-from physreel.spec.shapes import Shape
+from physreel.spec.shapes import MASSLESS, Shape
 
 
 class Keyframe(SpecModel):
@@ -45,7 +45,7 @@ class Body(SpecModel):
     @model_validator(mode="after")
     def _motion_fits(self) -> Body:
         problems = []
-        if self.motion == "dynamic" and self.shape.kind in ("plane", "triangle_mesh", "vessel", "tank"):
+        if self.motion == "dynamic" and self.shape.kind in MASSLESS:
             problems.append(f"a {self.shape.kind} cannot be dynamic; make it static or use convex pieces")
         if self.motion == "driven" and self.shape.kind == "plane":
             problems.append("a plane cannot be driven; use a box")

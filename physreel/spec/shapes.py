@@ -90,6 +90,10 @@ class Piece(SpecModel):
     orientation_wxyz: Quat = IDENTITY
 
 
+MASSLESS = ("plane", "triangle_mesh", "vessel", "tank")
+"""Kinds of shape that never move by forces, and so have no mass."""
+
+
 class Compound(SpecModel):
     """Convex pieces glued together. Where pieces overlap, the overlap's mass counts twice: avoid it."""
 
