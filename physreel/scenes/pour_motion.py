@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from physreel.geometry.distances import world_distances
 from physreel.geometry.extents import support_distances
 from physreel.geometry.rotations import axis_angle_to_wxyz, multiply_wxyz, rotate_wxyz
-from physreel.geometry.vessels import vessel_mesh
+from physreel.geometry.vessels import vessel_outline
 from physreel.scenes.vessels import DrawnVessel, bar_points, tilt_to_hold_rad
-from physreel.spec import Body, Keyframe
+from physreel.spec import Body, Keyframe, Vec3
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +29,9 @@ _THICK_HASTE = 0.45
 _HEAD_M = 0.009  # what still runs stands about as much above the lip
 _FULL_TILT_DEG = 14.0  # beyond the angle at which nothing is held: the last drops run out as well
 _MOST_TILT_DEG = 138.0
+_GLANCE_M, _LOOK_M = 0.035, 0.012  # between points that must be clear: what passes a quick look is looked at closely
+_LIFT_M = 0.006
+_WAY_LIFT_M = 0.014  # more, where all ways to a place were tried in vain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +130,7 @@ def pour_keys(
     for time, angle, done in zip(times.tolist(), angles.tolist(), progress.tolist(), strict=True):
         place = np.asarray(lip_m) + (1.0 - done) * np.array([0.0, 0.0, lift_m]) - (1.0 - done) * back_m * forward
         turn = multiply_wxyz(yaw, axis_angle_to_wxyz((0.0, 1.0, 0.0), angle))
-        x, y, z = (place - rotate_wxyz(turn, (vessel.rim_radius_m, 0.0, vessel.shape.rim_z_m))).tolist()
+        x, y, z = (place - rotate_wxyz(turn, _lip_of(vessel))).tolist()
         w, i, j, k = turn.tolist()
         keys.append(Keyframe(time_s=round(time, 6), position_m=(x, y, z), orientation_wxyz=(w, i, j, k)))
     return tuple(keys)
@@ -135,8 +138,12 @@ def pour_keys(
 
 def lip_at(vessel: DrawnVessel, key: Keyframe) -> Floats:
     """(3,) the lip's place at a keyframe."""
-    lip = rotate_wxyz(key.orientation_wxyz, (vessel.rim_radius_m, 0.0, vessel.shape.rim_z_m))
-    return np.asarray(key.position_m + lip)
+    return np.asarray(key.position_m + rotate_wxyz(key.orientation_wxyz, _lip_of(vessel)))
+
+
+def _lip_of(vessel: DrawnVessel) -> Vec3:
+    """The lip's place in the vessel's frame."""
+    return vessel.rim_radius_m, 0.0, vessel.shape.rim_z_m
 
 
 def clear_way(
@@ -157,10 +164,12 @@ def clear_way(
         lower: bodies that stand below and must not be touched.
         top_m: height of the surface they stand on.
     """
-    points, thick = _outline(vessel)
+    coarse, fine = _outline(vessel, _GLANCE_M), _outline(vessel, _LOOK_M)
 
     def clear(keys: Sequence[Keyframe]) -> bool:
-        poses = keys[:: max(1, min(2, len(keys) // 4))]
+        return _clear(keys[:: max(1, min(2, len(keys) // 4))], *coarse) and _clear(keys, *fine)
+
+    def _clear(poses: Sequence[Keyframe], points: Floats, thick: Floats) -> bool:
         world = np.concatenate([key.position_m + rotate_wxyz(key.orientation_wxyz, points) for key in poses])
         radii = np.tile(thick, len(poses)) + CLEARANCE_M
         if (world[:, 2] - radii).min() < top_m:
@@ -174,28 +183,41 @@ def clear_way(
             for body in lower
         )
 
-    lip = np.asarray(lip_m, np.float64).copy()
-    keys = pour_keys(vessel, plan, lip, heading_rad, back_m=0.0, lift_m=0.0)
-    for _ in range(40):
-        if clear([key for key in keys if key.time_s >= plan.flow_s - 1e-6]):
-            break
-        lip[2] += 0.006
-        keys = pour_keys(vessel, plan, lip, heading_rad, back_m=0.0, lift_m=0.0)
     # On the way there it may come from behind or from above, whichever is less out of the way.
     ways = sorted(((b, u) for b in np.arange(0.015, 0.16, 0.0225) for u in np.arange(0.0, 0.2, 0.025)), key=sum)
-    for back, up in ways:
-        keys = pour_keys(vessel, plan, lip, heading_rad, back_m=float(back), lift_m=float(up))
-        if clear(keys):
-            break
-    return keys
+    lip = np.asarray(lip_m, np.float64)
+    # As far from the lip as any of it is: lifted by so much it is above everything, however it leans.
+    reach = float((np.linalg.norm(fine[0] - _lip_of(vessel), axis=1) + fine[1]).max()) + CLEARANCE_M
+    lift = 0.0
+    while True:
+        place = lip + np.array([0.0, 0.0, lift])
+        keys = pour_keys(vessel, plan, place, heading_rad, back_m=0.0, lift_m=0.0)
+        if clear([key for key in keys if key.time_s >= plan.flow_s - 1e-6]):
+            for back, up in ways:
+                keys = pour_keys(vessel, plan, place, heading_rad, back_m=float(back), lift_m=float(up))
+                if lift >= reach or clear(keys):
+                    return keys
+            lift += _WAY_LIFT_M
+        lift += _LIFT_M
 
 
-def _outline(vessel: DrawnVessel) -> tuple[Floats, Floats]:
-    """(M, 3) points of a vessel's surface and along its handle, in its frame, and (M,) how thick it is about them."""
-    wall = np.asarray(vessel_mesh(vessel.shape, 12).vertices_m)
+def _outline(vessel: DrawnVessel, apart_m: float) -> tuple[Floats, Floats]:
+    """(M, 3) points of a vessel's surface and along its handle, in its frame, and (M,) how thick it is about them.
+
+    They are at most ``apart_m`` apart, so that no edge gets between them unseen.
+    """
+    corners = vessel_outline(vessel.shape)
+    rings = []
+    for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        count = int(np.ceil(np.linalg.norm(b - a) / apart_m))
+        for r, z in a + (b - a) * (np.arange(count) / max(count, 1))[:, None]:
+            sides = max(1, int(np.ceil(2.0 * np.pi * r / apart_m)))
+            angle = np.arange(sides) * (2.0 * np.pi / sides)
+            rings.append(np.stack([r * np.cos(angle), r * np.sin(angle), np.full(sides, z)], 1))
+    wall = np.concatenate(rings)
     if vessel.handle is None:
         return wall, np.zeros(len(wall))
-    bars, radii = bar_points(vessel.handle)
+    bars, radii = bar_points(vessel.handle, apart_m)
     return np.vstack([wall, bars]), np.concatenate([np.zeros(len(wall)), radii])
 
 

@@ -186,14 +186,15 @@ def _handle(rng: np.random.Generator, shape: Vessel) -> Compound:
     return Compound(pieces=tuple(pieces))
 
 
-def bar_points(handle: Compound) -> tuple[Floats, Floats]:
-    """(M, 3) points along a handle's bars, in its frame, and (M,) the bars' radii there."""
+def bar_points(handle: Compound, apart_m: float) -> tuple[Floats, Floats]:
+    """(M, 3) points at most ``apart_m`` apart along a handle's bars, in its frame, and (M,) the bars' radii there."""
     points, radii = [], []
     for piece in handle.pieces:
         assert isinstance(piece.shape, Capsule)
-        along = np.linspace(-0.5, 0.5, 4)[:, None] * [0.0, 0.0, piece.shape.length_m]
+        count = 2 + int(piece.shape.length_m / apart_m)
+        along = np.linspace(-0.5, 0.5, count)[:, None] * [0.0, 0.0, piece.shape.length_m]
         points.append(np.asarray(piece.position_m) + rotate_wxyz(piece.orientation_wxyz, along))
-        radii.append(np.full(4, piece.shape.radius_m))
+        radii.append(np.full(count, piece.shape.radius_m))
     return np.concatenate(points), np.concatenate(radii)
 
 
