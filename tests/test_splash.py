@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -166,9 +167,27 @@ def test_the_level_of_liquid_at_rest_is_right(still):
     np.testing.assert_allclose(still.signals["level:glass"].values[[0, -1]], 0.03, rtol=0.05)
 
 
-def test_notes_tell_how_fine_it_was(still):
+def test_notes_and_step_tell_how_fine_it_was(still):
     assert still.simulator == f"splash {splash_library.version()}"
     assert "particles 6.00 mm apart" in still.notes[0]
+    steps = int(re.search(r"(\d+) steps of", still.notes[0])[1])
+    assert steps > 0.3 * 240
+    assert 1.0 / (30 * still.step_s) == pytest.approx(round(steps / 9))
+
+
+def test_a_drop_at_rest_without_gravity_is_no_runaway(engine):
+    drop = RegionFill(shape=Sphere(radius_m=0.015), position_m=(0.0, 0.0, 0.05))
+    spec = glass_of_water(
+        duration_s=0.1,
+        gravity_m_s2=(0.0, 0.0, 0.0),
+        bodies=(Body(name="floor", shape=Plane(), material="oak", motion="static"),),
+        fluids=(Fluid(name="water", liquid="water", fills=(drop,)),),
+    )
+    liquid = engine.simulate(spec).liquid
+    assert liquid.present_end.all()
+    assert np.abs(liquid.position_end_m - liquid.position_m[0]).max() < 0.005
+    around = reach(spec, start_liquids(spec), 0.2, 1.5)
+    np.testing.assert_allclose(around.low_m + around.high_m, (0.0, 0.0, 0.1), atol=0.004)
 
 
 def test_a_light_liquid_lies_on_a_heavy_one(engine):

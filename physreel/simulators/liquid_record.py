@@ -49,7 +49,7 @@ class LiquidRecord:
 
         Args:
             spec: the world.
-            step_s: the engine's step; a whole number of them makes a frame.
+            step_s: the engine's step, the mean where they vary; a whole number of them makes a frame.
             simulator: name and version.
             body_velocity: (T + 1, B, 6) at the frames and the end; None: nothing but driven bodies moves.
             contacts: between bodies; None: there were none.
@@ -101,8 +101,8 @@ class LiquidRecorder:
         self._pose = np.zeros((frames, len(spec.bodies), 7))
         self._impacts = ImpactFinder(spec, spacing_m, self.fluid, self.rate_hz)
         up = self._impacts.up
-        self._hollows = [HollowWatch(spec.bodies[i], up, spacing_m, count) for i in hollow_bodies(spec)]
         self._hollow_index = hollow_bodies(spec)
+        self._hollows = [HollowWatch(spec.bodies[i], up, spacing_m) for i in self._hollow_index]
 
     def time_s(self, k: int) -> float:
         """When sample k is to be taken."""
@@ -166,6 +166,11 @@ class LiquidRecorder:
 def samples_per_frame(spec: SceneSpec) -> int:
     """Samples that a recorder takes a frame."""
     return max(1, round(RATE_HZ / spec.fps))
+
+
+def mean_step_s(spec: SceneSpec, steps: int) -> float:
+    """The mean length of an engine's steps, by which a frame is a whole number of them."""
+    return 1.0 / (spec.fps * max(1, round(steps / spec.frame_count)))
 
 
 def driven_poses(spec: SceneSpec, time_s: float) -> Floats:

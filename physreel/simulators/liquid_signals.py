@@ -32,10 +32,9 @@ class HollowWatch:
         body: the vessel or tank.
         up: (3,) against gravity.
         spacing_m: the cube root of a particle's volume.
-        count: N.
     """
 
-    def __init__(self, body: Body, up: Floats, spacing_m: float, count: int) -> None:
+    def __init__(self, body: Body, up: Floats, spacing_m: float) -> None:
         assert isinstance(body.shape, Vessel | Tank)
         self.body, self.shape, self.up, self.spacing = body, body.shape, up, spacing_m
         self.points = hollow_points(self.shape)
@@ -106,7 +105,7 @@ class HollowWatch:
         return float(covered[disc].mean())
 
     def signals(self, rate_hz: float) -> dict[str, Signal]:
-        """The named series at ``rate_hz``, as docs/simulators.md describes them."""
+        """The named series at ``rate_hz``, as docs/storage.md describes them."""
         name = self.body.name
         units = {"volume": "m3", "level": "m", "outflow": "m3/s", "inflow": "m3/s", "mouth": "1"}
         out = {}

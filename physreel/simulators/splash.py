@@ -15,7 +15,7 @@ from typing import ClassVar
 from physreel.errors import SimulationError
 from physreel.simulators import splash_library, splash_worker
 from physreel.simulators.base import Capability, Simulator
-from physreel.simulators.liquid_record import LiquidRecord, samples_per_frame
+from physreel.simulators.liquid_record import LiquidRecord, mean_step_s
 from physreel.simulators.liquid_start import start_liquids
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
@@ -55,15 +55,15 @@ class SplashSimulator(Simulator):
         # Before the child: what cannot be installed or written is the user's to mend, and no fault of this spec.
         splash_library.headless_copy()
         with tempfile.TemporaryDirectory(prefix="physreel-splash-", ignore_cleanup_errors=True) as name:
-            record, note = self._run(spec, Path(name))
+            record, steps, note = self._run(spec, Path(name))
         return record.trajectory(
             spec,
-            step_s=1.0 / (spec.fps * samples_per_frame(spec)),
+            step_s=mean_step_s(spec, steps),
             simulator=f"splash {self._version}",
             notes=(note,),
         )
 
-    def _run(self, spec: SceneSpec, folder: Path) -> tuple[LiquidRecord, str]:
+    def _run(self, spec: SceneSpec, folder: Path) -> tuple[LiquidRecord, int, str]:
         (folder / splash_worker.JOB).write_text(spec.to_json())
         with open(folder / splash_worker.LOG, "wb") as log:
             child = subprocess.Popen(
@@ -89,8 +89,8 @@ class SplashSimulator(Simulator):
         found = pickle.loads(result.read_bytes())
         if isinstance(found, Exception):
             raise found
-        record, note = found
-        return record, note
+        record, steps, note = found
+        return record, steps, note
 
     def _wait(self, child: subprocess.Popen[bytes], progress: Path) -> bool:
         """Wait for the child's end; True if it made no progress for too long."""

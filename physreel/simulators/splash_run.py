@@ -66,7 +66,11 @@ ABOVE_M = 0.2
 """They are sampled this far above it;"""
 
 BELOW_M, LEFT_ABOVE_M = 0.1, 1.5
-"""what falls this far below everything, or flies this far above, has left the world."""
+"""what falls this far below everything, or flies this far above, has left the world. Without gravity there is no above
+and no below, and what leaves the part in which walls are sampled has left it."""
+
+LEAST_LIMIT_M_S = 2.0
+"""Liquid slower than this is never too fast: where nothing falls and nothing pushes, surface tension still moves it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,11 +85,11 @@ class Reach:
         return np.asarray(((points_m > self.low_m) & (points_m < self.high_m)).all(axis=1))
 
 
-def run(spec: SceneSpec, folder: Path, progress: Callable[[], None]) -> tuple[LiquidRecord, str]:
+def run(spec: SceneSpec, folder: Path, progress: Callable[[], None]) -> tuple[LiquidRecord, int, str]:
     """Simulate a spec's liquids; ``progress`` is called at every step.
 
     Returns:
-        the record, and a line on how it was made.
+        the record, how many steps it took, and a line on how it was made.
 
     Raises:
         SimulationError: the engine did not take what it was given, or the liquid became faster than it can.
@@ -118,7 +122,7 @@ class _Run:
         self.present = np.ones(len(start), np.bool_)
         self.steps = self.parked = 0
 
-    def run(self) -> tuple[LiquidRecord, str]:
+    def run(self) -> tuple[LiquidRecord, int, str]:
         self._settle()
         recorder, now = self.recorder, 0.0
         for k in range(recorder.sample_count):
@@ -132,7 +136,7 @@ class _Run:
             f"{len(self.start)} particles {self.start.spacing_m * 1e3:.2f} mm apart, {self.points} points of walls, "
             f"{self.steps} steps of {shortest * 1e3:.2f} ms on average, {self.parked} particles left the world"
         )
-        return recorder.finish(), note
+        return recorder.finish(), self.steps, note
 
     def _settle(self) -> None:
         poses = self._driven_poses(0.0)
@@ -191,7 +195,7 @@ class _Run:
         """Twice what a fall through all of the world, after a push by the fastest wall, could come to."""
         pushed = max(float(np.linalg.norm(self.start.velocity_m_s, axis=1).max()), 2.0 * float(self.wall_speed.max()))
         fall = float(np.abs(self.spec.gravity_m_s2) @ (self.reach.high_m - self.reach.low_m))
-        return 2.0 * float(np.sqrt(pushed**2 + 2.0 * fall))
+        return max(2.0 * float(np.sqrt(pushed**2 + 2.0 * fall)), LEAST_LIMIT_M_S)
 
     def _sample(self, now: float) -> None:
         position, velocity = np.empty((2, len(self.start), 3))
@@ -253,6 +257,8 @@ def reach(spec: SceneSpec, start: LiquidStart, margin_m: float, above_m: float) 
             a, b = _bounds(body, spec)
             low, high = np.minimum(low, a), np.maximum(high, b)
     gravity = np.asarray(spec.gravity_m_s2)
+    if not gravity.any():
+        return Reach(low_m=low - margin_m, high_m=high + margin_m)
     axis = int(np.argmax(np.abs(gravity)))
     rises = gravity[axis] <= 0
     middle = 0.5 * (low + high)

@@ -105,7 +105,7 @@ class Trajectory:
 
     Attributes:
         fps: frames per second.
-        step_s: the physics step taken; 1 / (fps · step_s) is whole.
+        step_s: the physics step taken, the mean of engines whose steps vary; 1 / (fps · step_s) is whole.
         body_pose: (T, B, 7) position of the body frame (3) and orientation wxyz (4).
         body_velocity: (T, B, 6) velocity of the centre of mass (3) and angular velocity (3).
         body_pose_end: (B, 7) the pose at T / fps, when the clip ends; the last frame's motion leads there.
@@ -114,7 +114,7 @@ class Trajectory:
         joint_velocity: (T, J) rad/s or m/s.
         contacts: what touched, over [0, T / fps].
         liquid: what the liquids did; None where there are none.
-        signals: further time series by name; those of liquids are "<quantity>:<body>", see docs/simulators.md.
+        signals: further time series by name; those of liquids are "<quantity>:<body>", see docs/storage.md.
         simulator: name and version of the engine, "mujoco 4.0.0".
         notes: what the engine did or could not do exactly, for the provenance ("restitution 0.8 achieved 0.81").
     """
