@@ -371,6 +371,23 @@ def test_numbers_gone_wrong_energy_and_compression_end_a_simulation():
         watch_held(50, 1000)
 
 
+def test_a_position_that_is_no_number_ends_a_simulation_before_it_is_made_an_index():
+    run = dfsph.start(basin())
+    run.velocity[7] = np.nan
+    run.step(1e-3)
+    assert np.isnan(run.position).any()
+    with pytest.raises(SimulationError, match="no longer numbers"):
+        run.step(1e-3)
+
+
+def test_the_density_error_of_the_notes_is_by_how_much_the_liquid_is_too_dense():
+    run = dfsph.start(basin())
+    run.position *= 0.98
+    run.step(1e-4)
+    # Particles at the surface are not dense to begin with.
+    assert 0.5 * (0.98**-3 - 1.0) < run.error_sum < 0.98**-3 - 1.0
+
+
 def test_the_world_ends_far_outside_and_below_all_that_is_in_it():
     spec = alone(Plane())
     bounds = Bounds(spec, np.array([[0.0, 0.0, 1.0], [0.1, 0.0, 1.0]]))

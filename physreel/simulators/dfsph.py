@@ -27,7 +27,7 @@ from physreel.simulators.base import Capability, Simulator
 from physreel.simulators.dfsph_bodies import pose_function
 from physreel.simulators.dfsph_coupling import MovingBodies
 from physreel.simulators.dfsph_watch import watch_held
-from physreel.simulators.liquid_record import LiquidRecorder
+from physreel.simulators.liquid_record import LiquidRecorder, mean_step_s
 from physreel.simulators.liquid_start import start_liquids
 from physreel.simulators.preparation import prepare
 from physreel.spec import SceneSpec
@@ -100,11 +100,10 @@ def _with_bodies(spec: SceneSpec, liquid: Liquid) -> Trajectory:
 def _trajectory(spec: SceneSpec, liquid: Liquid) -> Trajectory:
     watch_held(liquid.held, liquid.particle_steps)
     record = liquid.recorder.finish()
-    per_frame = max(1, round(liquid.steps / spec.frame_count))
     notes = (
         f"{len(liquid.recorder.fluid)} particles {liquid.spacing * 1e3:.2f} mm apart, {liquid.steps} steps, "
         f"mean density error {100 * liquid.error_sum / max(liquid.steps, 1):.2f} %",
     )
     return record.trajectory(
-        spec, step_s=1.0 / (spec.fps * per_frame), simulator=f"{DfsphSimulator.name} {VERSION}", notes=notes
+        spec, step_s=mean_step_s(spec, liquid.steps), simulator=f"{DfsphSimulator.name} {VERSION}", notes=notes
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from physreel.simulators import dfsph_contacts, dfsph_drag, dfsph_forces, dfsph_pairs, dfsph_solver
 from physreel.simulators.dfsph_bodies import pieces_of, world_frames
 from physreel.simulators.dfsph_tables import ALONE, ATTRACTION, wall_tables
-from physreel.simulators.dfsph_watch import Bounds, Watch
+from physreel.simulators.dfsph_watch import Bounds, Watch, mean_excess, watch_finite
 from physreel.simulators.liquid_record import LiquidRecorder
 from physreel.simulators.liquid_start import LiquidStart
 from physreel.spec import SceneSpec
@@ -189,6 +189,8 @@ class Liquid:
     def step(self, dt: float) -> None:
         """Take one step."""
         s, p, n = self.spacing, self.pieces, len(self.ids)
+        # Cells are indices made of positions: compiled loops do not check them.
+        watch_finite(self.time, self.position)
         order, cell, dims, reach = dfsph_pairs.cell_order(self.position, s, self._start)
         for name in _NAMES:
             setattr(self, name, getattr(self, name)[order])
@@ -234,7 +236,7 @@ class Liquid:
                 s, dt, self.table, middle, self.impulse,
             )  # fmt: skip
         shift = self._pull[:n]  # its room is free again
-        forced, shifted, error = dfsph_solver.press(
+        forced, shifted = dfsph_solver.press(
             self.velocity, density, *pairs, slope, flow, self.inverse_mass, diagonal, dt, SPRAY, SLACK, SHIFTED,
             SHIFT * s, self.pressure, shift, GROWTH_TOLERANCE, DENSITY_TOLERANCE, MOST_ROUNDS,
         )  # fmt: skip
@@ -252,9 +254,10 @@ class Liquid:
             )  # fmt: skip
         squares = self.pressure * self.inverse_mass
         total = float(squares.sum())
+        # Sums of numpy's own: those of BLAS are split over as many threads as there happen to be.
         # Of pressures weighted by themselves; a column's is two thirds of that at its foot.
-        self.press_speed = float(np.sqrt(1.5 * float(squares @ squares) / total)) if total > 0.0 else 0.0
+        self.press_speed = float(np.sqrt(1.5 * float((squares * squares).sum()) / total)) if total > 0.0 else 0.0
         self.steps += 1
         self.particle_steps += n
         self.rounds += (forced, dragged, shifted)
-        self.error_sum += error
+        self.error_sum += mean_excess(density)

@@ -177,7 +177,7 @@ def press(  # type: ignore[no-untyped-def]
         most: iterations.
 
     Returns:
-        Iterations of both, and the root mean square of excess density after them.
+        Iterations of both.
     """
     n = len(density)
     excess, x, scale, g = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
@@ -202,7 +202,7 @@ def press(  # type: ignore[no-untyped-def]
         left = -g[i] / scale[i] - min(density[i] - 1.0 + slack, 0.0) if scale[i] > 0.0 else 0.0
         left += density[i] - 1.0
         excess[i] = share * left if left > 0.0 else left
-    shifted, left = _solve(
+    shifted, _ = _solve(
         excess, x, False, scale, first, other, pair, slope, inverse_mass, dt, density_tolerance, most, g, change, work,
         step_change,
     )  # fmt: skip
@@ -211,7 +211,7 @@ def press(  # type: ignore[no-untyped-def]
         scale_down = dt if size <= farthest else dt * farthest / size
         for c in range(3):
             shift[i, c] = scale_down * change[i, c]
-    return forced, shifted, left
+    return forced, shifted
 
 
 @kernel

@@ -90,11 +90,8 @@ class Watch:
 
     def look(self, time: float, position: Floats, velocity: Floats, mass: Floats, density: Floats) -> None:
         """Look at the particles (n, …) that there are at a time; densities are 1 at rest."""
-        if not (np.isfinite(position).all() and np.isfinite(velocity).all()):
-            raise SimulationError(
-                f"the liquid went unstable: positions or velocities are no longer numbers at {time:.3f} s"
-            )
-        excess = float(np.maximum(density - 1.0, 0.0).mean()) if len(density) else 0.0
+        watch_finite(time, position, velocity)
+        excess = mean_excess(density)
         if excess > DENSE_SHARE:
             raise SimulationError(
                 f"the liquid was pressed together: at {time:.3f} s it is {excess:.1%} too dense on average, "
@@ -115,6 +112,19 @@ class Watch:
         self.most -= _energy(position, velocity, mass, self.gravity)
 
 
+def watch_finite(time: float, *arrays: Floats) -> None:
+    """Raise if any of positions and velocities is no number."""
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise SimulationError(
+            f"the liquid went unstable: positions or velocities are no longer numbers at {time:.3f} s"
+        )
+
+
+def mean_excess(density: Floats) -> float:
+    """By how much densities (n,), 1 at rest, are too great on average."""
+    return float(np.maximum(density - 1.0, 0.0).mean()) if len(density) else 0.0
+
+
 def watch_held(held: int, particle_steps: int) -> None:
     """Raise if too many particles had to be held back."""
     if held > HELD_SHARE * particle_steps:
@@ -125,8 +135,8 @@ def watch_held(held: int, particle_steps: int) -> None:
 
 
 def _energy(position: Floats, velocity: Floats, mass: Floats, gravity: Floats) -> float:
-    return _kinetic(velocity, mass) - float(mass @ (position @ gravity))
+    return _kinetic(velocity, mass) - float((mass * (position @ gravity)).sum())
 
 
 def _kinetic(velocity: Floats, mass: Floats) -> float:
-    return 0.5 * float(mass @ np.einsum("ni,ni->n", velocity, velocity))
+    return 0.5 * float((mass * np.einsum("ni,ni->n", velocity, velocity)).sum())
