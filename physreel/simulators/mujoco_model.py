@@ -94,7 +94,7 @@ class _Builder:
         roots = [i for i in range(len(spec.bodies)) if i not in tree]
         parents = {link.parent for link in tree.values()}
         for i in roots:
-            self._root(i, alone=i not in parents)
+            self._root(i)
         for link in prep.links:
             if not link.closes_loop:
                 self._branch(link)
@@ -111,7 +111,7 @@ class _Builder:
 
     # --- bodies ---------------------------------------------------------------------------------------------------
 
-    def _root(self, i: int, *, alone: bool) -> None:
+    def _root(self, i: int) -> None:
         body, mass = self.spec.bodies[i], self.prep.masses[i]
         position, turn = np.asarray(body.position_m), body.orientation_wxyz
         if body.motion == "driven":
