@@ -14,12 +14,13 @@ PACKAGE = Path(__file__).parent.parent / "physreel"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Each layer may use what is in the layers named, and itself. The first part of a module's name is its layer.
-FREE = {"errors", "seeding"}
+FREE = {"errors", "seeding", "compiling"}
 VALUES = {"spec", "values", "geometry", "analysis"}
 STAGES = {"scenes", "simulators", "renderers", "labels", "exporters"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "seeding": set(),
+    "compiling": set(),
     "spec": set(),
     "geometry": {"spec", "values"},
     "values": {"spec"},

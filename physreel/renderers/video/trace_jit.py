@@ -1,54 +1,9 @@
-"""How the kernels are compiled: once, kept on disk, and anew whenever any of their files changes.
-
-numba keeps compiled code beside the package (``__pycache__``), in the user's cache folder where that is read-only, or
-where the environment variable NUMBA_CACHE_DIR says. It looks at a function's own file to see whether the code is stale,
-not at the files of what it calls: so the stamp of each is made one of all kernel files together.
-"""
+"""How the ray tracer's kernels are compiled; see physreel.compiling."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from numba import njit
+from physreel.compiling import compilers
 
-_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
-# Python never calls these; wrappers that unpack two dozen arrays are half of what there is to compile.
-_INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-
-
-@lru_cache(maxsize=1)
-def _stamp() -> tuple[str, int]:
-    """The same shape as numba's own stamp, of the text of all kernel files."""
-    digest = hashlib.sha256()
-    size = 0
-    for path in sorted(Path(__file__).parent.glob("trace_*.py")):
-        text = path.read_bytes()
-        digest.update(text)
-        size += len(text)
-    return digest.hexdigest(), size
-
-
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function that Python calls, on its first call, and keep the code on disk."""
-    try:
-        made = njit(cache=True, no_cfunc_wrapper=True, **_OPTIONS)(function)
-    except RuntimeError:  # no folder that can be written to: compile in each process
-        return njit(**_OPTIONS)(function)
-    file: Any = getattr(getattr(made, "_cache", None), "_cache_file", None)
-    if file is not None and hasattr(file, "_source_stamp"):
-        file._source_stamp = _stamp()
-    return made
-
-
-def inner(function: Callable[..., Any]) -> Any:
-    """Compile a function that only kernels call; it is kept as part of them."""
-    return njit(**_INNER)(function)
-
-
-def part(function: Callable[..., Any]) -> Any:
-    """As ``inner``, without a call: one with whole arrays as arguments costs as much as a little work."""
-    return njit(forceinline=True, **_INNER)(function)
+kernel, inner, part = compilers(Path(__file__).parent, "trace_*.py")
