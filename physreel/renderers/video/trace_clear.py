@@ -150,6 +150,14 @@ def _push(out, made, x, y, z, dx, dy, dz, r, g, b, pixel, glass, liquid, way, bo
     out[made, 14], out[made, 15], out[made, 16] = ox, oy, oz
 
 
+@part
+def _bring(color, at, r, g, b, cr, cg, cb):  # type: ignore[no-untyped-def]
+    # What a ray of weights r, g, b brings to its pixel.
+    color[0, at] += r * cr
+    color[1, at] += g * cg
+    color[2, at] += b * cb
+
+
 @kernel
 def follow(  # type: ignore[no-untyped-def]
     prims, kinds, planes, bodies, spans, all_spans, looks, lights, environment, lattice, camera, owners, hollows,
@@ -215,9 +223,7 @@ def follow(  # type: ignore[no-untyped-def]
                 cr, cg, cb = look_up(
                     prims, kinds, planes, bodies, spans, looks, lights, environment, x, y, z, dx, dy, dz
                 )
-            color[0, at] += r * cr
-            color[1, at] += g * cg
-            color[2, at] += b * cb
+            _bring(color, at, r, g, b, cr, cg, cb)
             continue
         if what == 1:
             k = surface >> 9
@@ -248,9 +254,7 @@ def follow(  # type: ignore[no-untyped-def]
                 prims, kinds, planes, bodies, all_spans, looks, lights, environment, lattice, maps, rows, body, open_,
                 x, y, z, nx, ny, nz, dx, dy, dz, way * pixel_size, most > 0.3,
             )  # fmt: skip
-            color[0, at] += r * cr
-            color[1, at] += g * cg
-            color[2, at] += b * cb
+            _bring(color, at, r, g, b, cr, cg, cb)
             continue
         glass_next, liquid_next = glass, liquid
         if what == 2:
@@ -298,9 +302,7 @@ def follow(  # type: ignore[no-untyped-def]
                 hr, hg, hb = glint(
                     prims, kinds, planes, bodies, spans, looks, lights, x, y, z, nx, ny, nz, dx, dy, dz, share * most
                 )
-                color[0, at] += r * share * hr
-                color[1, at] += g * share * hg
-                color[2, at] += b * share * hb
+                _bring(color, at, r * share, g * share, b * share, hr, hg, hb)
             if share * most > FOLLOWED:
                 _push(
                     out, made, x, y, z, mx, my, mz, r * share, g * share, b * share, at, glass, liquid, way,
@@ -311,9 +313,7 @@ def follow(  # type: ignore[no-untyped-def]
                 cr, cg, cb = look_up(
                     prims, kinds, planes, bodies, spans, looks, lights, environment, x, y, z, mx, my, mz
                 )
-                color[0, at] += r * share * cr
-                color[1, at] += g * share * cg
-                color[2, at] += b * share * cb
+                _bring(color, at, r * share, g * share, b * share, cr, cg, cb)
             through = 1.0 - share
             if into and what == 2:
                 # Glass that lets only a part through shows its own colour for the rest.
@@ -324,9 +324,7 @@ def follow(  # type: ignore[no-untyped-def]
                         0.9, x, y, z, nx, ny, nz, dx, dy, dz, way * pixel_size, False,
                     )  # fmt: skip
                     matt *= through
-                    color[0, at] += r * matt * cr
-                    color[1, at] += g * matt * cg
-                    color[2, at] += b * matt * cb
+                    _bring(color, at, r * matt, g * matt, b * matt, cr, cg, cb)
                     through -= matt
             if liquid_next > 0 and glass_next == 0:
                 matt = liquids[liquid_next - 1, 7]
@@ -336,9 +334,7 @@ def follow(  # type: ignore[no-untyped-def]
                         liquid_next - 1, x, y, z, nx, ny, nz, bias,
                     )  # fmt: skip
                     matt *= through
-                    color[0, at] += r * matt * cr
-                    color[1, at] += g * matt * cg
-                    color[2, at] += b * matt * cb
+                    _bring(color, at, r * matt, g * matt, b * matt, cr, cg, cb)
                     through -= matt
             if through * most > 0.004:
                 bend = ratio * cosine - cos_out

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.renderers.video.trace_jit import inner, part
+from physreel.renderers.video.trace_jit import inner
 from physreel.renderers.video.trace_packets import FAR_AWAY
-from physreel.renderers.video.trace_rays import wall_normal, walls
+from physreel.renderers.video.trace_rays import slab, wall_normal, walls
 from physreel.spec import SceneSpec, Tank, Vessel
 
 # A look's colour is what so much glass leaves of white light.
@@ -36,38 +36,20 @@ def pack_hollows(spec: SceneSpec, spans: NDArray[np.int64], looks: NDArray[np.fl
     return np.array(rows, np.float64).reshape(-1, 14)
 
 
-@part
-def _slab(ox, oy, oz, dx, dy, dz, x0, x1, y0, y1, z0, z1):  # type: ignore[no-untyped-def]
-    # (near, far, near face, far face) of a box; faces as those of a box primitive. near > far if they do not meet.
-    near, far, face_in, face_out = -FAR_AWAY, FAR_AWAY, 0, 0
-    for axis in range(3):
-        o, d = (ox, dx) if axis == 0 else ((oy, dy) if axis == 1 else (oz, dz))
-        low, high = (x0, x1) if axis == 0 else ((y0, y1) if axis == 1 else (z0, z1))
-        d = d if abs(d) > 1e-200 else 1e-200
-        t0, t1, up = (low - o) / d, (high - o) / d, 0
-        if t0 > t1:
-            t0, t1, up = t1, t0, 1
-        if t0 > near:
-            near, face_in = t0, 2 * axis + up
-        if t1 < far:
-            far, face_out = t1, 2 * axis + 1 - up
-    return near, far, face_in, face_out
-
-
 @inner
 def _tank(hollows, c, ox, oy, oz, dx, dy, dz, least):  # type: ignore[no-untyped-def]
     # A box without its inside and its hole. Faces 0:6 of the outside, 6:12 those of the inside and the hole.
     hx, hy, height, wall = hollows[c, 8], hollows[c, 9], hollows[c, 10], hollows[c, 11]
-    o0, o1, of0, of1 = _slab(ox, oy, oz, dx, dy, dz, -hx - wall, hx + wall, -hy - wall, hy + wall, 0.0, wall + height)
+    o0, o1, of0, of1 = slab(ox, oy, oz, dx, dy, dz, -hx - wall, hx + wall, -hy - wall, hy + wall, 0.0, wall + height)
     if o0 > o1 or o1 <= least:
         return FAR_AWAY, 0
-    i0, i1, if0, if1 = _slab(ox, oy, oz, dx, dy, dz, -hx, hx, -hy, hy, wall, wall + 2.0 * height)
+    i0, i1, if0, if1 = slab(ox, oy, oz, dx, dy, dz, -hx, hx, -hy, hy, wall, wall + 2.0 * height)
     if i0 > i1:
         i0, i1 = FAR_AWAY, -FAR_AWAY
     h0, h1, hf0, hf1 = FAR_AWAY, -FAR_AWAY, 0, 0
     half, middle = hollows[c, 12], hollows[c, 13]
     if half > 0.0:
-        h0, h1, hf0, hf1 = _slab(
+        h0, h1, hf0, hf1 = slab(
             ox, oy, oz, dx, dy, dz, hx - wall, hx + 2.0 * wall, -half, half, middle - half, middle + half
         )
         if h0 > h1:

@@ -33,6 +33,27 @@ def _quadric(a, h, c):  # type: ignore[no-untyped-def]
 
 
 @part
+def slab(ox, oy, oz, dx, dy, dz, x0, x1, y0, y1, z0, z1):  # type: ignore[no-untyped-def]
+    """(near, far, near face, far face) of a box between two corners; near > far if the ray does not meet it.
+
+    Faces in the order - x, + x, - y, + y, - z, + z.
+    """
+    near, far, face_in, face_out = -FAR_AWAY, FAR_AWAY, 0, 0
+    for axis in range(3):
+        o, d = (ox, dx) if axis == 0 else ((oy, dy) if axis == 1 else (oz, dz))
+        low, high = (x0, x1) if axis == 0 else ((y0, y1) if axis == 1 else (z0, z1))
+        d = d if abs(d) > 1e-200 else 1e-200
+        t0, t1, up = (low - o) / d, (high - o) / d, 0
+        if t0 > t1:
+            t0, t1, up = t1, t0, 1
+        if t0 > near:
+            near, face_in = t0, 2 * axis + up
+        if t1 < far:
+            far, face_out = t1, 2 * axis + 1 - up
+    return near, far, face_in, face_out
+
+
+@part
 def walls(planes, start, count, reach, high, ox, oy, oz, dx, dy, dz, least, end):  # type: ignore[no-untyped-def]
     """(first, last, smooth part of the outline first, last) a ray in a vessel's frame meets its wall beyond ``least``.
 
@@ -144,17 +165,7 @@ def interval(prims, kinds, planes, number, wx, wy, wz, vx, vy, vz):  # type: ign
                 far, face_out = t, k - start
         return near, far, face_in, face_out
     if kind == BOX:
-        for axis in range(3):
-            o, d, e = (ox, dx, ex) if axis == 0 else ((oy, dy, ey) if axis == 1 else (oz, dz, ez))
-            t0, t1 = (-e - o) / d, (e - o) / d
-            up = 0
-            if t0 > t1:
-                t0, t1, up = t1, t0, 1
-            if t0 > near:
-                near, face_in = t0, 2 * axis + up
-            if t1 < far:
-                far, face_out = t1, 2 * axis + 1 - up
-        return near, far, face_in, face_out
+        return slab(ox, oy, oz, dx, dy, dz, -ex, ex, -ey, ey, -ez, ez)
     if kind in (SPHERE, ELLIPSOID):
         ox, oy, oz, dx, dy, dz = ox / ex, oy / ey, oz / ez, dx / ex, dy / ey, dz / ez
         dd = dx * dx + dy * dy + dz * dz

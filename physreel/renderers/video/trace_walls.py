@@ -30,6 +30,12 @@ def _to_world(prims, k, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @part
+def _outline_to_world(prims, k, x, y, rho, nr, nz):  # type: ignore[no-untyped-def]
+    # A normal of a vessel's outline, at a point (x, y) of the vessel's frame, rho from its axis.
+    return _to_world(prims, k, x / (rho + 1e-30) * nr, y / (rho + 1e-30) * nr, nz)
+
+
+@part
 def _depth(prims, kinds, planes, k):  # type: ignore[no-untyped-def]
     if kinds[k, 0] == PLANE:
         return _DEPTH_M
@@ -84,7 +90,7 @@ def _add_wall(found, count, d, nx, ny, nz):  # type: ignore[no-untyped-def]
 
 @kernel
 def images(prims, kinds, planes, points, reach, found, out):  # type: ignore[no-untyped-def]
-    """Mirror images of points (N, 3) in the walls nearer than ``reach``, into ``out`` (8 N, 3); how many.
+    """Mirror images of points (N, 3) in the walls nearer than ``reach``, into ``out`` (7 N, 3); how many.
 
     In a corner of two or three walls there are images of images as well. ``found`` (3, 4) is scratch.
     """
@@ -108,7 +114,7 @@ def images(prims, kinds, planes, points, reach, found, out):  # type: ignore[no-
                     # Beside a part's end there is no wall to be mirrored in.
                     if d <= 0.0 or far > reach or d < 0.98 * far:
                         continue
-                    gx, gy, gz = _to_world(prims, k, lx / (rho + 1e-30) * nr, ly / (rho + 1e-30) * nr, nz)
+                    gx, gy, gz = _outline_to_world(prims, k, lx, ly, rho, nr, nz)
                     count = _add_wall(found, count, d, gx, gy, gz)
                 continue
             d = distance(prims, kinds, planes, k, x, y, z)
@@ -168,7 +174,7 @@ def bring_back(prims, kinds, planes, vertices, near, touching):  # type: ignore[
                 if kind == VESSEL:
                     rho = math.sqrt(lx * lx + ly * ly)
                     _, d, nr, nz = _to_part(planes, kinds[k, 3], kinds[k, 4], face, rho, lz)
-                    gx, gy, gz = _to_world(prims, k, lx / (rho + 1e-30) * nr, ly / (rho + 1e-30) * nr, nz)
+                    gx, gy, gz = _outline_to_world(prims, k, lx, ly, rho, nr, nz)
                 elif t > 0.0:
                     px, py, pz = qx + t * dx, qy + t * dy, qz + t * dz
                     gx, gy, gz = normal(prims, kinds, planes, k, face, px, py, pz)
@@ -211,7 +217,7 @@ def draw_to(prims, kinds, planes, vertices, normals, reach, corner, touching):  
                     far, d, nr, nz = _to_part(planes, start, sides, part, rho, lz)
                     if 0.0 < d < least and far < least:
                         least, depth = d, _depth(prims, kinds, planes, k)
-                        gx, gy, gz = _to_world(prims, k, lx / (rho + 1e-30) * nr, ly / (rho + 1e-30) * nr, nz)
+                        gx, gy, gz = _outline_to_world(prims, k, lx, ly, rho, nr, nz)
                 continue
             d = distance(prims, kinds, planes, k, x, y, z)
             if 0.0 < d < least:
