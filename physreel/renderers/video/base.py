@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import ClassVar
 
+from physreel.errors import UnsupportedError
 from physreel.spec import Camera, SceneSpec
 from physreel.values import PASSES, Trajectory, View
 from physreel.values.clip import PassName
@@ -17,6 +18,14 @@ class VideoRenderer(ABC):
     name: ClassVar[str]
     passes: ClassVar[frozenset[PassName]] = frozenset(PASSES)
     """The passes this renderer can make."""
+
+    def require_passes(self, passes: Collection[str]) -> None:
+        """Raise UnsupportedError if this renderer cannot make one of the passes."""
+        lacking = [repr(name) for name in passes if name not in self.passes]
+        if lacking:
+            made = ", ".join(name for name in PASSES if name in self.passes)
+            more = "" if len(self.passes) == len(PASSES) else "; the renderer 'raytrace' makes every pass"
+            raise UnsupportedError(f"{self.name} cannot make {', '.join(lacking)}; it makes {made}{more}")
 
     @abstractmethod
     def render(

@@ -72,9 +72,7 @@ class MitsubaRenderer(VideoRenderer):
         self, spec: SceneSpec, trajectory: Trajectory, camera: Camera, passes: Collection[PassName] = PASSES
     ) -> View:
         """Film all frames with one camera; see VideoRenderer.render."""
-        unknown = [name for name in passes if name not in self.passes]
-        if unknown:
-            raise UnsupportedError(f"unknown pass {', '.join(map(repr, unknown))}; mitsuba makes {', '.join(PASSES)}")
+        self.require_passes(passes)
         with _mitsuba(self.threads) as mi:
             return self._film(mi, spec, trajectory, camera, frozenset(passes))
 

@@ -48,12 +48,13 @@ class Stage:
     """All that can be seen in one frame, in the world frame.
 
     Attributes:
+        frame: its number.
         vertices: (V, 3) of all bodies and liquids that are there for this camera.
         normals: (V, 3) outward unit normals.
         velocity: (V, 3) metres a second, of liquids; 0 on bodies, which move by their poses.
         faces: (F, 3).
         owner: (F,) body of each triangle, or number of bodies + fluid.
-        shapes: for each owner its shapes as they light each other.
+        surfaces: of each liquid that is seen, by owner.
     """
 
     frame: int

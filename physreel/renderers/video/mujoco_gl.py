@@ -63,12 +63,7 @@ class MujocoGLRenderer(VideoRenderer):
         passes: Collection[PassName] = ("rgb", "depth", "segmentation"),
     ) -> View:
         """Film all frames with one camera; see VideoRenderer.render."""
-        lacking = [name for name in passes if name not in self.passes]
-        if lacking:
-            raise UnsupportedError(
-                f"mujoco_gl cannot make {', '.join(map(repr, lacking))}; it makes rgb, depth and segmentation; "
-                "the renderer 'raytrace' makes every pass"
-            )
+        self.require_passes(passes)
         mujoco = _import_mujoco()
         model, owners = _build(mujoco, spec, camera)
         data = mujoco.MjData(model)

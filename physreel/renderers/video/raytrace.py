@@ -49,9 +49,7 @@ class RaytraceRenderer(VideoRenderer):
         self, spec: SceneSpec, trajectory: Trajectory, camera: Camera, passes: Collection[PassName] = PASSES
     ) -> View:
         """Film all frames with one camera; see VideoRenderer.render."""
-        unknown = [name for name in passes if name not in self.passes]
-        if unknown:
-            raise UnsupportedError(f"unknown pass {', '.join(map(repr, unknown))}; raytrace makes {', '.join(PASSES)}")
+        self.require_passes(passes)
         if self._tables is None:
             self._tables = _Tables(self.edge_samples)
         return _Film(
@@ -292,7 +290,7 @@ class _Film:
         # Shadows are smoothed over tiles' borders, so neighbours of a new tile are lit anew.
         todo = self._grow(todo)
         trace_shading.shade(
-            self.scratch, prims, scene.kinds, scene.planes, bodies, scene.spans, scene.looks, scene.lights, scene.sky,
+            self.scratch, prims, scene.kinds, scene.planes, bodies, scene.looks, scene.lights, scene.sky,
             self.tables.lattice, row, self.tiles_x, self.tiles_y, todo, self.owners, self.time, self.surface,
             self.normals, self.visible, self.tint, self.openness, self.traced, self.flags, self.balls, self.color,
             self.requests, self.count,
@@ -339,7 +337,7 @@ class _Film:
         trace_secondary.resolve(
             prims, scene.kinds, scene.planes, bodies, scene.spans, scene.looks, scene.lights, scene.sky,
             self.tables.lattice, row, self.owners, self.requests, asked, mesh_time, mesh_surface, mesh_normal,
-            self.surface, self.color,
+            self.color,
         )  # fmt: skip
 
 

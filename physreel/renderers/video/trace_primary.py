@@ -17,7 +17,7 @@ from physreel.renderers.video.trace_packets import (
     NY,
     NZ,
     PLANE,
-    PROBE_A,
+    PROBE,
     PX,
     PY,
     PZ,
@@ -135,8 +135,8 @@ def _openness(b, prims, kinds, planes, bodies, spans, x, y, z, radius, reach, on
     # Two probes along the normal: how near they are to anything, against how near to their own surface.
     near, far = 0.25 * reach, reach
     for i in range(LANES):
-        b[PROBE_A + i] = near
-        b[PROBE_A + LANES + i] = far
+        b[PROBE + i] = near
+        b[PROBE + LANES + i] = far
     found = False
     for body in range(len(spans)):
         if spans[body, 0] == spans[body, 1]:
@@ -166,13 +166,13 @@ def _openness(b, prims, kinds, planes, bodies, spans, x, y, z, radius, reach, on
             found = True
             for probe in range(PROBES):
                 tp.points_to_local(b, prims[k], near if probe == 0 else far)
-                distances(b, kinds[k, 0], prims[k], planes, kinds[k, 3], kinds[k, 4], PROBE_A + LANES * probe)
+                distances(b, kinds[k, 0], prims[k], planes, kinds[k, 3], kinds[k, 4], PROBE + LANES * probe)
     if not found:
         for i in range(LANES):
             out[base + i] = 1.0
         return
     for i in range(LANES):
-        a, c = b[PROBE_A + i] / near, b[PROBE_A + LANES + i] / far
+        a, c = b[PROBE + i] / near, b[PROBE + LANES + i] / far
         a, c = (a if a > 0.0 else 0.0), (c if c > 0.0 else 0.0)
         out[base + i] = (0.35 + 0.65 * a) * (0.45 + 0.55 * c)
 

@@ -95,7 +95,7 @@ def _shade_point(  # type: ignore[no-untyped-def]
 @kernel
 def resolve(  # type: ignore[no-untyped-def]
     prims, kinds, planes, bodies, spans, looks, lights, environment, lattice, camera, owners, requests, count,
-    mesh_time, mesh_surface, mesh_normal, surface, color,
+    mesh_time, mesh_surface, mesh_normal, color,
 ):  # fmt: skip
     """Follow the rays asked for and add what they see to ``color``.
 

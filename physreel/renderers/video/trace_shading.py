@@ -16,7 +16,7 @@ from physreel.renderers.video.trace_packets import (
     ALBEDO_R,
     AMBIENT,
     BOX,
-    GLASS_R,
+    GLASS,
     HULL,
     LANES,
     METAL,
@@ -149,7 +149,7 @@ def _add_light(b, light):  # type: ignore[no-untyped-def]
             f0 = base + metal * color
             e = er if c == 0 else (eg if c == 1 else eb)
             b[SUM_R + LANES * c + i] += (
-                strength * e * b[GLASS_R + LANES * c + i] * (diffuse * color + spec * (f0 + (1.0 - f0) * rise))
+                strength * e * b[GLASS + LANES * c + i] * (diffuse * color + spec * (f0 + (1.0 - f0) * rise))
             )
 
 
@@ -223,8 +223,8 @@ def _reflections(b, i, prims, kinds, planes, looks, owner, environment, requests
 
 @kernel
 def shade(  # type: ignore[no-untyped-def]
-    b, prims, kinds, planes, bodies, spans, looks, lights, environment, lattice, camera, tiles_x, tiles_y, todo,
-    owners, time, surface, normals, visible, tint, openness, traced, flags, balls, color, requests, count,
+    b, prims, kinds, planes, bodies, looks, lights, environment, lattice, camera, tiles_x, tiles_y, todo, owners,
+    time, surface, normals, visible, tint, openness, traced, flags, balls, color, requests, count,
 ):  # fmt: skip
     """``color`` (3, N), linear light, of the tiles in ``todo``; mirrors and glass add their rays to ``requests``.
 
@@ -292,10 +292,10 @@ def shade(  # type: ignore[no-untyped-def]
                 _smooth(b, visible[lamp], surface, tile, tiles_x, tiles_y, VISIBLE)
             for c in range(3):
                 if how == 3:
-                    _smooth(b, tint[lamp, c], surface, tile, tiles_x, tiles_y, GLASS_R + LANES * c)
+                    _smooth(b, tint[lamp, c], surface, tile, tiles_x, tiles_y, GLASS + LANES * c)
                 else:
                     for i in range(LANES):
-                        b[GLASS_R + LANES * c + i] = 1.0
+                        b[GLASS + LANES * c + i] = 1.0
             _add_light(b, lights[lamp])
         asked_before = count[0]
         balls[tile, 7] = 0.0
