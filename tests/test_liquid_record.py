@@ -177,6 +177,35 @@ def test_two_bounces_are_two_impacts():
     np.testing.assert_allclose(met.velocity_m_s[20:, 2], 0.4 * met.velocity_m_s[:20, 2], rtol=0.03)
 
 
+def test_what_was_met_is_looked_for_where_it_was_then():
+    """A plate that slides away from under a drop which it stops within 25 ms."""
+    keys = tuple(Keyframe(time_s=t, position_m=(1.5 * (t - 0.2), 0.0, -0.01)) for t in (0.0, 0.6))
+    plate = Body(name="plate", shape=Box(size_m=(0.03, 0.03, 0.02)), material="oak", motion="driven", keyframes=keys)
+    spec = world(plate)
+    spec = spec.model_copy(update={"bodies": (FLOOR.model_copy(update={"position_m": (0.0, 0.0, -1.0)}), plate)})
+
+    def motion(time: float) -> tuple[np.ndarray, np.ndarray]:
+        after = max(time - 0.2, 0.0)
+        v = min(-G * min(time, 0.2) + 2.0 * G * after, 0.0) if after else -G * time
+        z = G * 0.2**2 / 2 + SPACING / 2 - G * min(time, 0.2) ** 2 / 2 - G * 0.2 * min(after, 0.02)
+        return np.array([[0.0, 0.0, z]]), np.array([[0.0, 0.0, v]])
+
+    met = recorded(spec, motion).track.impacts
+    assert met.body.tolist() == [1]
+    np.testing.assert_allclose(met.time_s, 0.2, atol=1 / 240)
+    assert met.velocity_m_s[0, 0] == pytest.approx(-1.5, rel=0.05)
+
+
+def test_a_slow_drop_that_loses_its_speed_at_once_has_arrived():
+    def motion(time: float) -> tuple[np.ndarray, np.ndarray]:
+        v = -0.1 - G * time + 0.11 * (time > 0.022)
+        return np.array([[0.0, 0.0, 0.0055 - 0.1 * time - G * time**2 / 2]]), np.array([[0.0, 0.0, v]])
+
+    # Faster than 1.5 g would change it within a sample, slower than 3 g would.
+    assert 1.5 * G / 240 < 0.1 < 0.11 < 3.0 * G / 240
+    assert recorded(world(duration_s=0.1), motion).track.impacts.body.tolist() == [0]
+
+
 def test_liquid_that_rests_sways_is_carried_or_brushed_meets_nothing():
     x = pool(0.03, 0.02)
     rng = np.random.default_rng(0)

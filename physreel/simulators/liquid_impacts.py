@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,15 +56,18 @@ class ImpactFinder:
         self.meeting = np.zeros(count, np.int32)  # samples since something first disturbed the flight; 0: nothing has
         self.change = np.zeros((count, 3))  # velocity gained since then, beside gravity's part
         self.place, self.speed, self.moment = np.zeros((count, 3)), np.zeros((count, 3)), np.zeros(count)
-        self.last: tuple[Floats, Floats, Floats] | None = None
+        self.last: tuple[Floats, Floats] | None = None
+        # Of as many samples as pass before it is known that something was met.
+        self.poses: deque[Floats] = deque(maxlen=self.patience + 1)
         self.rows: list[tuple[NDArray[np.int64], Floats, Floats, Floats, Floats, NDArray[np.int32]]] = []
 
     def step(self, time_s: float, position: Floats, velocity: Floats, present: Bools, body_pose: Floats) -> Bools:
         """(N,) who is in the air at this sample."""
+        self.poses.append(body_pose)
         if self.last is None or self.g == 0.0:
-            self.last = (position, velocity, body_pose)
+            self.last = (position, velocity)
             return np.zeros(len(position), np.bool_)
-        x0, v0, pose0 = self.last
+        x0, v0 = self.last
         gained = velocity - v0 - self.gravity * self.dt
         size = np.einsum("ni,ni->n", gained, gained)
         free = present & (size < (FREE_SHARE * self.g * self.dt) ** 2)
@@ -70,17 +75,17 @@ class ImpactFinder:
         self.free = np.where(free, self.free + 1, 0)
 
         begins = self.flying & ~free & (self.meeting == 0)
+        self.meeting[self.meeting > 0] += 1
         if begins.any():
             self._begin(np.flatnonzero(begins), time_s, position, velocity, x0, v0)
         meeting = self.meeting > 0
         if meeting.any():
             self.change[meeting] += gained[meeting]
-            self.meeting[meeting] += 1
-            self._judge(np.flatnonzero(meeting), position, velocity, present, body_pose, pose0)
+            self._judge(np.flatnonzero(meeting), position, velocity, present)
 
         self.flying |= (self.free >= self.long) & fast & (self.meeting == 0)
         self.flying &= present
-        self.last = (position, velocity, body_pose)
+        self.last = (position, velocity)
         return np.asarray(self.flying & (self.meeting == 0))
 
     def _begin(self, who: NDArray[np.int64], time_s: float, x1: Floats, v1: Floats, x0: Floats, v0: Floats) -> None:
@@ -96,18 +101,18 @@ class ImpactFinder:
         self.change[who] = 0.0
         self.meeting[who] = 1
 
-    def _judge(
-        self, who: NDArray[np.int64], position: Floats, velocity: Floats, present: Bools, pose: Floats, pose0: Floats
-    ) -> None:
+    def _judge(self, who: NDArray[np.int64], position: Floats, velocity: Floats, present: Bools) -> None:
         change = np.linalg.norm(self.change[who], axis=1)
         speed = np.linalg.norm(self.speed[who], axis=1)
         sudden = CHANGE_G * self.g * self.dt * self.meeting[who]
         least = np.maximum(np.maximum(LEAST_CHANGE_M_S, CHANGE_SHARE * speed), sudden)
         arrived = present[who] & (change > least)
         flies_on = ~arrived & (self.free[who] >= self.long)
-        gave_up = ~arrived & ~flies_on & (self.meeting[who] > self.patience)
-        if arrived.any():
-            self._arrive(who[arrived], position, velocity, present, pose, pose0)
+        gave_up = ~arrived & ~flies_on & (self.meeting[who] >= self.patience)
+        for since in np.unique(self.meeting[who[arrived]]).tolist():
+            # What was met is where it was then.
+            pose, pose0 = self.poses[-since], self.poses[-since - 1]
+            self._arrive(who[arrived & (self.meeting[who] == since)], position, velocity, present, pose, pose0)
         self.meeting[who[arrived | flies_on | gave_up]] = 0
         ended = who[arrived | gave_up]
         self.flying[ended] = False
