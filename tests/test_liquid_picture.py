@@ -14,6 +14,7 @@ from test_raytrace_look import linear
 from physreel.geometry.distances import signed_distances
 from physreel.geometry.vessels import capacity_m3, inner_radius_m, vessel_mesh
 from physreel.renderers.video import raytrace, visibility
+from physreel.renderers.video.base import VideoRenderer
 from physreel.renderers.video.liquid_surface import LiquidSurface, SurfaceMaker, liquid_surfaces
 from physreel.renderers.video.raytrace import RaytraceRenderer
 from physreel.renderers.video.trace_finish import EXPOSURE
@@ -381,28 +382,33 @@ def test_milk_hides_what_lies_in_it_and_water_does_not() -> None:
         assert (differ.max() <= 4) if hidden else (np.quantile(differ, 0.9) > 20)
 
 
-def test_shadows_milk_darkens_the_floor_and_water_hardly_does() -> None:
+def light_behind_a_block(renderer: VideoRenderer, wine_per_m: tuple[float, float, float], around: Environment) -> dict:
+    """Linear light (3,) on the floor where nothing, or a block 0.1 m wide of a liquid, keeps the sun off."""
     sun = (SunLight(direction=(1.0, 0.0, -1.0), irradiance=(2.0, 2.0, 2.0), angular_diameter_deg=2.0),)
     blob = lattice((-0.05, -0.05, 0.1), (0.05, 0.05, 0.2), 0.01)
     camera = Camera(
-        width=96, height=96, fov_y_deg=30.0,
+        width=48, height=48, fov_y_deg=30.0,
         keyframes=(CameraKeyframe(position_m=(0.15, -0.6, 0.5), look_at_m=(0.12, 0.0, 0.0)),),
     )  # fmt: skip
     looks = {
         "none": None,
         "water": LiquidLook(color=(0.5, 0.5, 0.5)),
-        "wine": LiquidLook(color=(0.2, 0.0, 0.0), absorption_per_m=(2.0, 60.0, 40.0)),
+        "wine": LiquidLook(color=(0.2, 0.0, 0.0), absorption_per_m=wine_per_m),
         "milk": LiquidLook(color=(0.9, 0.9, 0.9), opacity=1.0),
     }
+    eye, ray = pixel_rays(camera)
+    foot = eye + ray * (-eye[2] / ray[..., 2])[..., None]
+    middle = np.hypot(foot[..., 0] - 0.15, foot[..., 1]) < 0.02
     light = {}
     for name, look in looks.items():
-        spec = world(FLOOR, liquids=() if look is None else (look,), lights=sun, environment=AMBIENT)
+        spec = world(FLOOR, liquids=() if look is None else (look,), lights=sun, environment=around)
         run = still(spec) if look is None else wet(spec, blob, spacing=0.01)
-        rgb = RaytraceRenderer().render(spec, run, camera, ("rgb",)).rgb[0]
-        eye, ray = pixel_rays(camera)
-        foot = eye + ray * (-eye[2] / ray[..., 2])[..., None]
-        middle = np.hypot(foot[..., 0] - 0.15, foot[..., 1]) < 0.02
-        light[name] = linear(rgb[middle].mean(0))
+        light[name] = linear(renderer.render(spec, run, camera, ("rgb",)).rgb[0][middle].mean(0))
+    return light
+
+
+def test_shadows_milk_darkens_the_floor_and_water_hardly_does() -> None:
+    light = light_behind_a_block(RaytraceRenderer(), (2.0, 60.0, 40.0), AMBIENT)
     assert light["milk"][1] < 0.6 * light["none"][1]
     assert 0.8 * light["none"][1] < light["water"][1] < light["none"][1]
     assert light["wine"][0] > 1.3 * light["wine"][1]

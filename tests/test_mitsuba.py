@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_liquid_picture import ABOVE, AMBIENT, FLOOR, busy, in_tank, lattice, tank_body, wet, world
+from test_liquid_picture import ABOVE, AMBIENT, FLOOR, busy, in_tank, light_behind_a_block, tank_body, wet, world
 from test_raytrace import SHAPES, TURN, film_of, pixel_rays, spun, still
 from test_raytrace_look import linear
 
@@ -348,27 +348,7 @@ def test_what_lies_under_water_is_seen_where_snells_law_puts_it() -> None:
 
 
 def test_wine_colours_its_shadow_and_milk_makes_it_dark() -> None:
-    sun = (SunLight(direction=(1.0, 0.0, -1.0), irradiance=(2.0, 2.0, 2.0), angular_diameter_deg=2.0),)
-    blob = lattice((-0.05, -0.05, 0.1), (0.05, 0.05, 0.2), 0.01)
-    camera = Camera(
-        width=48, height=48, fov_y_deg=30.0,
-        keyframes=(CameraKeyframe(position_m=(0.15, -0.6, 0.5), look_at_m=(0.12, 0.0, 0.0)),),
-    )  # fmt: skip
-    looks = {
-        "none": None,
-        "water": LiquidLook(color=(0.5, 0.5, 0.5)),
-        "wine": LiquidLook(color=(0.2, 0.0, 0.0), absorption_per_m=(2.0, 20.0, 15.0)),
-        "milk": LiquidLook(color=(0.9, 0.9, 0.9), opacity=1.0),
-    }
-    light = {}
-    eye, ray = pixel_rays(camera)
-    foot = eye + ray * (-eye[2] / ray[..., 2])[..., None]
-    middle = np.hypot(foot[..., 0] - 0.15, foot[..., 1]) < 0.02
-    for name, look in looks.items():
-        spec = world(FLOOR, liquids=() if look is None else (look,), lights=sun, environment=DARK)
-        run = still(spec) if look is None else wet(spec, blob, spacing=0.01)
-        rgb = MitsubaRenderer(samples=4, light="direct").render(spec, run, camera, ("rgb",)).rgb[0]
-        light[name] = linear(rgb[middle].mean(0))
+    light = light_behind_a_block(MitsubaRenderer(samples=4, light="direct"), (2.0, 20.0, 15.0), DARK)
     assert light["milk"].max() < 0.01 * light["none"].min()
     # Two borders of 4 % each, and 0.1 m of liquid along the light, which is a little slanted through the block.
     np.testing.assert_allclose(light["water"] / light["none"], 0.92, atol=0.04)
