@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.analysis.hollows import hollow_shape, hollows_by_size
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
-from physreel.geometry.vessels import capacity_m3, inside
+from physreel.geometry.vessels import inside
 from physreel.renderers.audio.liquid_kernels import crowd
 from physreel.renderers.audio.poses import Poses
-from physreel.spec import SceneSpec, Tank, Vessel
+from physreel.spec import SceneSpec
 from physreel.values import LiquidTrack
 
 Floats = NDArray[np.float64]
@@ -133,9 +134,9 @@ def _vessels(spec: SceneSpec, liquid: LiquidTrack, poses: Poses) -> NDArray[np.i
     # has its surface above its rim.
     way = np.where(impacts.body >= 0, 0.5, -2.0)[:, None] * liquid.spacing_m * impacts.normal
     meeting = (impacts.point_m, impacts.point_m + way)
-    shapes = {i: body.shape for i, body in enumerate(spec.bodies) if isinstance(body.shape, (Vessel, Tank))}
-    # Of hollows in one another the smallest counts, as for labels: it comes last. Of two alike that is the first.
-    for index, shape in sorted(shapes.items(), key=lambda item: capacity_m3(item[1]))[::-1]:
+    # The smallest last: of hollows in one another it counts, as for labels.
+    for index in reversed(hollows_by_size(spec)):
+        shape = hollow_shape(spec, index)
         position, quat = poses.at(index, impacts.time_s)
         for point in meeting:
             found[inside(shape, rotate_wxyz(conjugate_wxyz(quat), point - position))] = index
