@@ -20,7 +20,7 @@ from physreel.testing.exporters import check_exporter
 from physreel.testing.renderers import check_audio_renderer, check_video_renderer
 from physreel.testing.scenes import check_scene
 from physreel.testing.simulators import check_simulator
-from physreel.testing.worlds import small_pour, small_world
+from physreel.testing.worlds import small_float, small_pour, small_world
 
 __all__ = [
     "check_audio_renderer",
@@ -29,6 +29,7 @@ __all__ = [
     "check_simulator",
     "check_video_renderer",
     "run_checks",
+    "small_float",
     "small_pour",
     "small_world",
 ]

@@ -6,13 +6,23 @@ import numpy as np
 
 from physreel import registry
 from physreel.errors import SpecError, UnsupportedError
-from physreel.geometry.distances import signed_distances
+from physreel.geometry.distances import signed_distances, world_distances
 from physreel.geometry.rotations import keyframe_pose
 from physreel.geometry.vessels import capacity_m3, world_inside
 from physreel.simulators.base import Simulator
-from physreel.spec import Plane, Vessel
+from physreel.spec import Plane, SceneSpec, Tank, Vessel
 from physreel.testing.report import Report, require, same, untouched_global_rng
-from physreel.testing.worlds import free_fall, overlapping, pendulum, small_pour, small_world
+from physreel.testing.worlds import (
+    FLOAT_LEVEL_M,
+    FLOAT_RADIUS_M,
+    free_fall,
+    overlapping,
+    pendulum,
+    small_float,
+    small_pour,
+    small_world,
+)
+from physreel.values import Trajectory
 
 
 def check_simulator(simulator: str | type[Simulator]) -> tuple[str, ...]:
@@ -27,8 +37,10 @@ def check_simulator(simulator: str | type[Simulator]) -> tuple[str, ...]:
         _check_rigid(report, engine)
     if "liquids" in simulator_type.capabilities:
         _check_liquids(report, engine)
+    if "two_way" in simulator_type.capabilities:
+        _check_two_way(report, engine)
     with report.check("refuses what it cannot do"):
-        lacking = {"rigid": free_fall(), "liquids": small_pour(), "joints": pendulum()}
+        lacking = {"rigid": free_fall(), "liquids": small_pour(), "two_way": small_float(), "joints": pendulum()}
         for name, spec in lacking.items():
             if name in simulator_type.capabilities:
                 continue
@@ -87,13 +99,12 @@ def _check_rigid(report: Report, engine: Simulator) -> None:
 
 def _check_liquids(report: Report, engine: Simulator) -> None:
     spec = small_pour()
-    first = engine.simulate(spec)
-    run = first.liquid
+    first = _simulated(report, engine, spec, "runs a small pour")
+    if first is None or (run := first.liquid) is None:
+        return
     with report.check("pours the same liquid again, byte for byte, also from a new instance"), untouched_global_rng():
         require(same(first, type(engine)().simulate(spec)), "a second run of the same spec differs")
     with report.check("returns T frames of every particle, read-only, from the spec's amount"):
-        require(run is not None, "the trajectory has no liquid")
-        assert run is not None
         want = (spec.frame_count, len(run), 3)
         require(run.position_m.shape == want, f"positions are {run.position_m.shape}, expected {want}")
         require(not run.position_m.flags.writeable, "positions can be written to")
@@ -108,13 +119,11 @@ def _check_liquids(report: Report, engine: Simulator) -> None:
         end = keyframe_pose(spec.bodies[2], spec.duration_s)
         require(np.allclose(first.body_pose_end[2], end, atol=1e-9), "the cup is not where its keyframes end")
     with report.check("pours liquid into the glass, and none through walls"):
-        assert run is not None
         glass = world_inside(spec.bodies[1], first.body_pose_end[1], run.position_end_m)
         require(glass.mean() > 0.3, f"only {100 * glass.mean():.0f} % of the liquid is in the glass at the end")
         depth = signed_distances(Plane(), run.position_end_m[run.present_end]).min()
         require(depth > -0.5 * run.spacing_m, f"liquid is {-depth * 1e3:.1f} mm deep in the floor")
     with report.check("tells how much is in each vessel, and what met what when"):
-        assert run is not None
         volume = first.signals["volume:cup"]
         require(abs(volume.values[0] / (len(run) * run.particle_volume_m3) - 1.0) < 0.02, "the cup is not full at 0")
         require(volume.values[-1] < 0.6 * volume.values[0], "the cup is not poured out")
@@ -130,3 +139,32 @@ def _check_liquids(report: Report, engine: Simulator) -> None:
             except SpecError:
                 continue
             raise AssertionError("it accepted a world that cannot be")
+
+
+def _check_two_way(report: Report, engine: Simulator) -> None:
+    spec = small_float()
+    first = _simulated(report, engine, spec, "runs two balls in a small tank")
+    if first is None or (run := first.liquid) is None:
+        return
+    tank = spec.bodies[1].shape
+    assert isinstance(tank, Tank)
+    with report.check("moves bodies and liquid the same again, byte for byte"):
+        require(same(first, engine.simulate(spec)), "a second run of the same spec differs")
+    with report.check("lets what is light float and what is heavy sink"):
+        cork, steel = (float(z) - tank.floor_z_m for z in first.body_pose_end[2:, 2])
+        require(abs(cork - FLOAT_LEVEL_M) < FLOAT_RADIUS_M, f"the cork ball is {cork * 1e3:.0f} mm above the floor")
+        off = steel - FLOAT_RADIUS_M
+        require(abs(off) < 0.2 * FLOAT_RADIUS_M, f"the steel ball is {off * 1e3:.1f} mm off the floor")
+    with report.check("lets bodies push liquid out of their place"):
+        for i in (2, 3):
+            depth = world_distances(spec.bodies[i].shape, first.body_pose_end[i], run.position_end_m).min()
+            require(depth > -0.5 * run.spacing_m, f"liquid is {-depth * 1e3:.1f} mm deep in {spec.bodies[i].name!r}")
+
+
+def _simulated(report: Report, engine: Simulator, spec: SceneSpec, name: str) -> Trajectory | None:
+    """A first run of a world with liquid, as the check of that name; None if it failed."""
+    with report.check(name):
+        found = engine.simulate(spec)
+        require(found.liquid is not None, "the trajectory has no liquid")
+        return found
+    return None

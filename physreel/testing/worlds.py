@@ -21,6 +21,7 @@ from physreel.spec import (
     SceneSpec,
     Sphere,
     SphereLight,
+    Tank,
     Vessel,
     VesselFill,
 )
@@ -29,6 +30,9 @@ from physreel.values import Trajectory
 CLIP = ClipSettings(width=64, height=48, fps=20, duration_s=1.0, quality="draft")
 _TILT_DEG = (0.0, 25.0, 60.0, 95.0, 110.0)
 _LIP_M = (-0.045, 0.0, 0.14)
+
+FLOAT_LEVEL_M, FLOAT_RADIUS_M = 0.06, 0.018
+"""Of small_float: how high the water stands, and how large the balls are."""
 
 
 def small_world(*, speed_m_s: float = 1.0, height_m: float = 0.3, cameras: int = 1) -> SceneSpec:
@@ -103,6 +107,35 @@ def small_pour(*, liquid: str = "water", spacing_m: float = 0.006) -> SceneSpec:
         lights=(SphereLight(position_m=(0.6, -1.0, 1.8), radius_m=0.2, intensity=(9.0, 9.0, 9.0)),),
         microphones=(Microphone(name="mono", position_m=(0.05, -0.5, 0.22)),),
     )  # fmt: skip
+
+
+def small_float(*, spacing_m: float = 0.01) -> SceneSpec:
+    """A ball of cork and one of steel, let go just above the water in a small tank: 0.6 s."""
+    tank = Tank(inside_m=(0.13, 0.08, 0.12), wall_m=0.006)
+    height = tank.floor_z_m + FLOAT_LEVEL_M + FLOAT_RADIUS_M + 0.002
+    balls = tuple(
+        Body(
+            name=material, shape=Sphere(radius_m=FLOAT_RADIUS_M), material=material, position_m=(x, 0.0, height),
+            label=f"{material} ball",
+        )
+        for material, x in (("cork", -0.032), ("steel", 0.032))
+    )  # fmt: skip
+    return SceneSpec(
+        scene="small_float",
+        duration_s=0.6,
+        fps=CLIP.fps,
+        bodies=(
+            Body(name="floor", shape=Plane(), material="oak", motion="static", label="floor"),
+            Body(name="tank", shape=tank, material="glass", motion="static", label="tank"),
+            *balls,
+        ),
+        fluids=(
+            Fluid(
+                name="water", liquid="water", label="water", fills=(VesselFill(vessel="tank", level_m=FLOAT_LEVEL_M),)
+            ),
+        ),
+        particle_spacing_m=spacing_m,
+    )
 
 
 def _tilted(time_s: float, angle_rad: float, cup: Vessel) -> Keyframe:
