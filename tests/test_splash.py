@@ -105,6 +105,26 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch):
         splash_library.headless_copy()
 
 
+def test_a_folder_without_the_copy_is_told_to_be_removed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    copy = splash_library.headless_copy()
+    copy.unlink()
+    with pytest.raises(InputError, match=rf"{copy.parent} is there, but without {copy.name}, .*; remove the folder"):
+        splash_library.headless_copy()
+    assert [path.name for path in copy.parent.parent.iterdir()] == [copy.parent.name]
+
+
+@pytest.mark.parametrize(("program", "said"), [("echo 'no room' >&2; exit 3", "no room"), (None, "Exec format error")])
+def test_a_patchelf_that_fails_is_not_taken_for_a_folder_that_cannot_be_written(tmp_path, monkeypatch, program, said):
+    fake = tmp_path / "patchelf"
+    fake.write_bytes(b"\0" if program is None else f"#!/bin/sh\n{program}\n".encode())
+    fake.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(splash_library, "_patchelf_path", lambda: str(fake))
+    with pytest.raises(InputError, match=rf"patchelf failed to make the copy .*: .*{said}.*; install another patchelf"):
+        splash_library.headless_copy()
+
+
 def test_without_the_extra_the_message_is_how_to_install_it(tmp_path, monkeypatch):
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)

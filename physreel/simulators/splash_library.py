@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -42,7 +43,7 @@ def load() -> ModuleType:
 
     Raises:
         MissingDependencyError: the engine or the tool that makes the copy is not installed.
-        InputError: the copy cannot be written.
+        InputError: the copy cannot be made or written.
     """
     path = headless_copy()
     flags = sys.getdlopenflags()
@@ -69,7 +70,7 @@ def headless_copy() -> Path:
 
     Raises:
         MissingDependencyError: the engine, or patchelf where a copy must be made, is not installed.
-        InputError: the cache folder cannot be written.
+        InputError: the cache folder cannot be written, or patchelf failed.
     """
     found = importlib.util.find_spec(_NAME)
     if found is None or found.origin is None:
@@ -85,19 +86,26 @@ def headless_copy() -> Path:
         making = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
         try:
             _make(original, making)
-            os.rename(making, folder)
-        except FileExistsError:
-            pass  # another process was first, with the same content
+            _put(making, folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
     except OSError as error:
-        if copy.exists():
-            return copy
         raise InputError(
             f"the copy of SPlisHSPlasH that needs no window cannot be written to {folder}: {error.strerror or error}; "
             "set XDG_CACHE_HOME to a folder that can be written"
         ) from None
+    if not copy.exists():
+        raise InputError(f"{folder} is there, but without {copy.name}, which belongs in it; remove the folder")
     return copy
+
+
+def _put(making: Path, folder: Path) -> None:
+    try:
+        os.rename(making, folder)
+    except OSError as error:
+        # Another process was first, with the same content.
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
 
 
 def _make(original: Path, folder: Path) -> None:
@@ -114,10 +122,15 @@ def _make(original: Path, folder: Path) -> None:
 
 
 def _patchelf(*arguments: str) -> str:
-    done = subprocess.run([_patchelf_path(), *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise OSError(f"patchelf: {done.stderr.strip()}")
-    return done.stdout
+    path = _patchelf_path()
+    try:
+        return subprocess.run([path, *arguments], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
+        raise InputError(
+            f"{path} failed to make the copy of SPlisHSPlasH that needs no window: {said or error}; "
+            "install another patchelf, or use simulator 'dfsph'"
+        ) from None
 
 
 def _patchelf_path() -> str:
