@@ -22,7 +22,7 @@ from physreel.renderers.audio.base import AudioRenderer
 from physreel.renderers.video.base import VideoRenderer
 from physreel.scenes.base import Scene
 from physreel.seeding import sample_rng
-from physreel.simulators.base import Simulator, required_capabilities
+from physreel.simulators.base import Capability, Simulator, required_capabilities
 from physreel.spec import SceneSpec, spec_problems
 from physreel.values import Clip, Provenance, Sample, Trajectory
 
@@ -105,10 +105,11 @@ class Pipeline:
                     f"{spec.scene!r} needs; {_who_can(spec)}"
                 )
             return simulator
-        able = _able(spec)
-        if spec.fluids and self.scene.clip.quality == "fine":
-            able = iter(sorted(able, key=lambda name: name != _REFERENCE))
-        found = next(able, None)
+        found = None
+        if spec.fluids and self.scene.clip.quality == "fine" and _can(_REFERENCE, needed):
+            found = _REFERENCE
+        # One by one: classes of others, which may be broken, are not loaded in vain.
+        found = found or next(_able(spec), None)
         if found is None:
             raise UnsupportedError(f"scene {spec.scene!r} needs {', '.join(sorted(needed))}; {_who_can(spec)}")
         return self._simulator(found)
@@ -202,8 +203,13 @@ def _able(spec: SceneSpec) -> Iterator[str]:
     """Names of the simulators that can do what a spec asks, in the registry's order."""
     needed = required_capabilities(spec)
     for entry in registry.entries("simulators"):
-        if needed <= registry.load("simulators", entry.name).capabilities:
+        if _can(entry.name, needed):
             yield entry.name
+
+
+def _can(simulator: str, needed: frozenset[Capability]) -> bool:
+    found: type[Simulator] = registry.load("simulators", simulator)
+    return needed <= found.capabilities
 
 
 def _who_can(spec: SceneSpec) -> str:

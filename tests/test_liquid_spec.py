@@ -19,7 +19,7 @@ from physreel.runners.requests import make_plan
 from physreel.scenes.base import ClipSettings
 from physreel.simulators.base import required_capabilities
 from physreel.spec import LIQUIDS, Body, Fluid, Liquid, LiquidLook, SceneSpec, Sphere, VesselFill
-from physreel.testing import small_pour, small_world
+from physreel.testing import small_float, small_pour, small_world
 from physreel.values import LiquidImpacts, Signal
 
 LOOK = LiquidLook(color=(0.5, 0.5, 0.5))
@@ -98,6 +98,16 @@ def test_quality_chooses_the_engine_of_liquids(quality, name, monkeypatch):
     pipeline.simulator_for(small_pour())
     pipeline.simulator_for(small_world())
     assert made == [name, "mujoco"]
+
+
+def test_a_broken_plug_in_does_not_keep_the_reference_from_its_liquids(monkeypatch):
+    entries = registry.entries
+    broken = registry.Entry("broken", "no_such_module:Engine", False)
+    monkeypatch.setattr(registry, "entries", lambda kind: [*entries(kind), *[broken] * (kind == "simulators")])
+    monkeypatch.setattr(Pipeline, "_simulator", lambda self, name: name)
+    pipeline = Pipeline(Plan(scene="falling", count=1, clip=ClipSettings(quality="fine")))
+    assert pipeline.simulator_for(small_pour()) == "splash"
+    assert pipeline.simulator_for(small_float()) == "dfsph"
 
 
 def test_an_engine_that_knows_no_liquids_refuses_them_by_name():
