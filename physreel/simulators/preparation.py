@@ -1,4 +1,4 @@
-"""What both engines need to know before the first step: masses, pairs, the joint tree, the step, driven motion."""
+"""What engines of bodies need to know before the first step: masses, pairs, the joint tree, the step, driven motion."""
 
 from __future__ import annotations
 

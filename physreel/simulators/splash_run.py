@@ -44,9 +44,8 @@ WALL_FRICTION = 3.0
 feel of a wall that is as thick as it can see."""
 
 COHESION = 0.01
-"""Surface tension over coefficient × density² × support² of the engine's cohesion. Two measures of drops without weight
-agree on it within a third: their swinging, T = 2π √(ρ R³ / 8σ) (Lamb, Hydrodynamics, § 275), and how their pressure
-grows with curvature, 2σ / R (Laplace). Walls neither draw liquid nor push it off."""
+"""Surface tension over coefficient × density² × support² of the engine's cohesion. Walls neither draw liquid nor
+push it off."""
 
 WALL_GAP = 0.35
 """Frames show no particle nearer to a wall than this many spacings. Lone drops and films, which have no pressure, come

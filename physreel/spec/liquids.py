@@ -85,7 +85,8 @@ LIQUIDS: dict[str, Liquid] = {
         Liquid(
             name="water", density_kg_m3=998, viscosity_pa_s=1.00e-3, surface_tension_n_m=0.0728,
             look=LiquidLook(color=(0.55, 0.75, 0.85), absorption_per_m=(2.2, 0.7, 0.35), ior=1.333),
-            source="rho, mu, sigma, n: CRC; absorption: Pope, times seven for a tint that a glass shows",
+            source="rho, mu, sigma, n: CRC; absorption: of red Pope's times seven, of green and blue more, for a "
+            "tint that a glass shows",
         ),
         Liquid(
             name="milk", density_kg_m3=1030, viscosity_pa_s=2.0e-3, surface_tension_n_m=0.047,
