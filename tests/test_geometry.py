@@ -17,6 +17,7 @@ from physreel.geometry.rotations import (
     keyframe_pose,
     matrix_to_wxyz,
     multiply_wxyz,
+    pose_rates,
     random_wxyz,
     rotate_wxyz,
     slerp_wxyz,
@@ -165,6 +166,18 @@ def test_rotations_agree_with_scipy(a, b, w):
     whole = (ra.inv() * rb).magnitude()
     part = (ra.inv() * Rotation.from_quat(wxyz_to_xyzw(middle))).magnitude()
     assert part == pytest.approx(w * whole, abs=1e-5)
+
+
+def test_rates_carry_poses_to_their_ends_the_shorter_way():
+    turn = axis_angle_to_wxyz((0.0, 0.6, 0.8), 0.2)
+    pose, end = np.array([0, 0, 0, 1.0, 0, 0, 0]), np.array([0.1, 0, 0, *(-turn)])
+    linear, angular = pose_rates(pose, end, 0.1)
+    np.testing.assert_allclose(linear, [1.0, 0, 0])
+    np.testing.assert_allclose(angular, [0, 1.2, 1.6])
+    tilt = axis_angle_to_wxyz((1.0, 0.0, 0.0), 1.0)
+    start = np.stack([pose, [0, 0, 0, *tilt]])
+    ends = np.stack([end, [0, 0, 0, *multiply_wxyz(turn, tilt)]])
+    np.testing.assert_allclose(pose_rates(start, ends, 0.1)[1], [[0, 1.2, 1.6]] * 2)
 
 
 def test_driven_bodies_pass_through_their_keyframes():

@@ -17,12 +17,10 @@ import numpy as np
 import pytest
 
 from physreel.errors import InputError, MissingDependencyError, SimulationError, SpecError, UnsupportedError
-from physreel.geometry.rotations import axis_angle_to_wxyz
 from physreel.geometry.vessels import inner_radius_m
 from physreel.simulators import splash_library
 from physreel.simulators.liquid_start import start_liquids
 from physreel.simulators.splash import SplashSimulator
-from physreel.simulators.splash_engine import rates
 from physreel.simulators.splash_run import held, lifted, reach
 from physreel.spec import (
     LIQUIDS,
@@ -375,14 +373,6 @@ def alive(pid: int) -> bool:
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------
-
-
-def test_rates_carry_a_pose_to_the_next():
-    turn = axis_angle_to_wxyz((0.0, 0.6, 0.8), 0.2)
-    pose, end = np.array([0, 0, 0, 1.0, 0, 0, 0]), np.array([0.1, 0, 0, *(-turn)])
-    linear, angular = rates(pose, end, 0.1)
-    np.testing.assert_allclose(linear, [1.0, 0, 0])
-    np.testing.assert_allclose(angular, [0, 1.2, 1.6])
 
 
 def test_lone_drops_are_seen_to_lie_on_what_they_lie_on():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from physreel.spec import Body
+from physreel.spec import Body, SceneSpec
 
 Floats = NDArray[np.float64]
 
@@ -91,6 +91,30 @@ def slerp_wxyz(a: ArrayLike, b: ArrayLike, weight: float) -> Floats:
     else:
         mixed = (np.sin((1 - weight) * angle) * qa + np.sin(weight * angle) * qb) / np.sin(angle)
     return np.asarray(mixed / np.linalg.norm(mixed))
+
+
+def turn_rates(turn: ArrayLike, step_s: float) -> Floats:
+    """(…, 3) angular velocities that make turns (…, 4) in a step, each the shorter way; in the frame of the turns."""
+    q = np.asarray(turn, np.float64)
+    q = np.where(q[..., :1] < 0, -q, q)
+    sine = np.linalg.norm(q[..., 1:], axis=-1)
+    angle = 2.0 * np.arctan2(sine, q[..., 0])
+    scale = np.where(sine > 1e-12, angle / np.maximum(sine, 1e-300), 2.0)
+    return np.asarray(q[..., 1:] * (scale / step_s)[..., None])
+
+
+def pose_rates(pose: ArrayLike, end: ArrayLike, step_s: float) -> tuple[Floats, Floats]:
+    """Velocities and angular velocities (…, 3), world frame, that take poses (…, 7) to their ends in a step."""
+    a, b = np.asarray(pose, np.float64), np.asarray(end, np.float64)
+    turn = multiply_wxyz(b[..., 3:], conjugate_wxyz(a[..., 3:]))
+    return (b[..., :3] - a[..., :3]) / step_s, turn_rates(turn, step_s)
+
+
+def up_direction(spec: SceneSpec) -> Floats:
+    """(3,) unit vector against gravity; world z where there is none."""
+    gravity = np.asarray(spec.gravity_m_s2, np.float64)
+    strength = float(np.linalg.norm(gravity))
+    return -gravity / strength if strength > 0.0 else np.array([0.0, 0.0, 1.0])
 
 
 def keyframe_pose(body: Body, time_s: float) -> Floats:

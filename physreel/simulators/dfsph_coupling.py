@@ -6,15 +6,18 @@ viscosity and walls did to them acts on them during the step. Momentum passes wh
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.geometry.mass import MassProperties
+from physreel.geometry.mass import MassProperties, mass_properties
 from physreel.geometry.rotations import multiply_wxyz, rotate_wxyz
 from physreel.simulators.preparation import Preparation
 from physreel.spec import SceneSpec
+
+if TYPE_CHECKING:
+    from physreel.simulators.dfsph_liquid import Liquid
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +35,7 @@ class MovingBodies:
         liquid: takes the liquid's steps, and asks this for ``poses`` and ``middles``.
     """
 
-    def __init__(self, preparation: Preparation, spec: SceneSpec, liquid: Any) -> None:
+    def __init__(self, preparation: Preparation, spec: SceneSpec, liquid: Liquid) -> None:
         self.step_s, self.liquid = preparation.step_s, liquid
         liquid.poses, liquid.middles = self.poses, self.middles
         self.masses: tuple[MassProperties | None, ...] = preparation.masses
@@ -44,7 +47,7 @@ class MovingBodies:
         self.share = np.ones(count)
         for i, body in enumerate(spec.bodies):
             if (mass := self.masses[i]) is not None:
-                density = mass.mass / _volume(body.shape)
+                density = mass.mass / mass_properties(body.shape).mass
                 self.share[i] = min(1.0, density / (_HEAVY * heaviest))
 
     def pushed(self, step: int, pose: Floats, motion: Floats) -> Floats:
@@ -72,9 +75,3 @@ class MovingBodies:
         orientation = multiply_wxyz(turn, self.pose[:, 3:])
         middle = self.middles(self.pose) + later * self.motion[:, :3]
         return np.concatenate([middle - rotate_wxyz(orientation, self.centers), orientation], axis=1)
-
-
-def _volume(shape: Any) -> float:
-    from physreel.geometry.mass import mass_properties
-
-    return mass_properties(shape).mass

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from physreel.errors import SimulationError
 from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.mass import mass_center_m
-from physreel.geometry.rotations import rotate_wxyz
+from physreel.geometry.rotations import rotate_wxyz, up_direction
 from physreel.simulators.liquid_record import driven_poses
 from physreel.spec import SceneSpec
 
@@ -41,9 +41,8 @@ class Bounds:
     """
 
     def __init__(self, spec: SceneSpec, position: Floats) -> None:
-        gravity = np.asarray(spec.gravity_m_s2, np.float64)
-        g = float(np.linalg.norm(gravity))
-        self.up = -gravity / g if g > 0.0 else np.zeros(3)
+        falls = any(spec.gravity_m_s2)
+        self.up = up_direction(spec) if falls else np.zeros(3)
         # Sideways only, where there is an up: what goes up comes down.
         self.flat = np.eye(3) - np.outer(self.up, self.up)
         low, high = (position @ self.flat).min(0), (position @ self.flat).max(0)
@@ -61,7 +60,7 @@ class Bounds:
             low, high = np.minimum(low, aside.min(0) - radius), np.maximum(high, aside.max(0) + radius)
             least = min(least, float((middle @ self.up).min()) - radius)
         self.low, self.high = low - BEYOND_M, high + BEYOND_M
-        self.least = least - BELOW_M if g > 0.0 else -np.inf
+        self.least = least - BELOW_M if falls else -np.inf
 
     def outside(self, position: Floats) -> Bools:
         """(n,) which of particles (n, 3) have left."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.distances import distance_gradients, world_distances
-from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz, up_direction
 from physreel.spec import SceneSpec
 from physreel.values import LiquidImpacts
 
@@ -45,7 +45,7 @@ class ImpactFinder:
         self.spec, self.spacing, self.fluid, self.dt = spec, spacing_m, fluid, 1.0 / rate_hz
         self.gravity = np.asarray(spec.gravity_m_s2, np.float64)
         self.g = float(np.linalg.norm(self.gravity))
-        self.up = -self.gravity / self.g if self.g > 0 else np.array([0.0, 0.0, 1.0])
+        self.up = up_direction(spec)
         # A mesh has no distance in closed form; engines of liquids refuse it.
         self.colliders = [i for i, body in enumerate(spec.bodies) if body.shape.kind != "triangle_mesh"]
         count = len(fluid)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physreel.geometry.mass import mass_center_m
-from physreel.geometry.rotations import keyframe_pose, rotate_wxyz, wxyz_to_matrix
+from physreel.geometry.rotations import keyframe_pose, pose_rates, rotate_wxyz
 from physreel.geometry.vessels import hollow_bodies
 from physreel.simulators.liquid_impacts import ImpactFinder
 from physreel.simulators.liquid_signals import HollowWatch
@@ -188,15 +188,10 @@ def driven_velocities(spec: SceneSpec) -> Floats:
     for i, body in enumerate(spec.bodies):
         if body.motion != "driven":
             continue
-        middle = mass_center_m(body)
-        for k in range(spec.frame_count + 1):
-            end = max(k / spec.fps, h)
-            a, b = keyframe_pose(body, end - h), keyframe_pose(body, end)
-            turn_a, turn_b = wxyz_to_matrix(a[3:]), wxyz_to_matrix(b[3:])
-            skew = (turn_b - turn_a) @ (turn_a + turn_b).T / (2.0 * h)
-            skew = 0.5 * (skew - skew.T)
-            way = b[:3] + rotate_wxyz(b[3:], middle) - a[:3] - rotate_wxyz(a[3:], middle)
-            out[k, i] = [*(way / h), skew[2, 1], skew[0, 2], skew[1, 0]]
+        ends = np.maximum(np.arange(spec.frame_count + 1) / spec.fps, h)
+        pose = np.array([[keyframe_pose(body, float(time)) for time in times] for times in (ends - h, ends)])
+        pose[..., :3] += rotate_wxyz(pose[..., 3:], mass_center_m(body))
+        out[:, i] = np.concatenate(pose_rates(pose[0], pose[1], h), axis=1)
     return out
 
 

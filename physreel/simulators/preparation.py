@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from physreel.errors import SimulationError, SpecError, UnsupportedError
 from physreel.geometry.mass import MassProperties, body_mass_properties
-from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz, turn_rates
 from physreel.geometry.vessels import hollow_bodies, hollow_compound
 from physreel.spec import (
     Body,
@@ -186,11 +186,7 @@ def step_velocities(poses: Floats, step_s: float) -> tuple[Floats, Floats]:
     """Velocities that carry each of (N + 1, 7) poses to the next, both (N, 3): linear in the world, angular local."""
     linear = np.diff(poses[:, :3], axis=0) / step_s
     turn = multiply_wxyz(conjugate_wxyz(poses[:-1, 3:]), poses[1:, 3:])
-    turn = np.where(turn[:, :1] < 0, -turn, turn)
-    sine = np.linalg.norm(turn[:, 1:], axis=1)
-    angle = 2.0 * np.arctan2(sine, turn[:, 0])
-    scale = np.where(sine > 1e-12, angle / np.maximum(sine, 1e-300), 2.0)
-    return linear, turn[:, 1:] * (scale / step_s)[:, None]
+    return linear, turn_rates(turn, step_s)
 
 
 def half_thickness_m(shape: Shape) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import SimulationError
-from physreel.geometry.rotations import wxyz_to_xyzw
+from physreel.geometry.rotations import pose_rates, wxyz_to_xyzw
 from physreel.simulators import splash_library
 
 Floats = NDArray[np.float64]
@@ -169,7 +169,7 @@ class Engine:
     def step(self, step_s: float, poses: list[Floats], ends: list[Floats]) -> None:
         """Take a step in which the walls that move go from their poses (7,) to their ends (7,)."""
         for k, pose, end in zip(self._moving, poses, ends, strict=True):
-            linear, angular = rates(pose, end, step_s)
+            linear, angular = pose_rates(pose, end, step_s)
             body = self._bodies[k]
             body.setPosition(pose[:3])
             body.setRotation(wxyz_to_xyzw(pose[3:]))
@@ -216,19 +216,6 @@ class Engine:
                     model.setPosition(at[particle], place)
                     model.setVelocity(at[particle], np.zeros(3))
         self._now = self._read()
-
-
-def rates(pose: Floats, end: Floats, step_s: float) -> tuple[Floats, Floats]:
-    """Velocity (3,) and angular velocity (3,), world frame, that take a pose (7,) to an end (7,) in a step."""
-    a, b = pose[3:], end[3:]
-    b = -b if float(a @ b) < 0 else b
-    # The vector part of b times the inverse of a.
-    cross = np.array([b[2] * a[3] - b[3] * a[2], b[3] * a[1] - b[1] * a[3], b[1] * a[2] - b[2] * a[1]])
-    vector = a[0] * b[1:] - b[0] * a[1:] - cross
-    sine = float(np.linalg.norm(vector))
-    angle = 2.0 * np.arctan2(sine, float(a @ b))
-    scale = angle / sine if sine > 1e-12 else 2.0
-    return (end[:3] - pose[:3]) / step_s, vector * (scale / step_s)
 
 
 def _field(model: Any, name: str) -> NDArray[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,10 @@ from physreel.errors import SimulationError
 from physreel.geometry.distances import distance_gradients, world_distances
 from physreel.geometry.extents import bounding_radius_m, support_distances
 from physreel.geometry.mass import mass_center_m
-from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, pose_rates, rotate_wxyz
 from physreel.simulators.liquid_record import LiquidRecord, LiquidRecorder, driven_poses
 from physreel.simulators.liquid_start import LiquidStart, start_liquids
-from physreel.simulators.splash_engine import Engine, Part, Wall, rates
+from physreel.simulators.splash_engine import Engine, Part, Wall
 from physreel.simulators.splash_walls import body_samples, corner_box, plane_samples
 from physreel.spec import Body, SceneSpec, Tank, Vessel, VesselFill
 
@@ -184,10 +183,9 @@ class _Run:
         count, rate = self.recorder.sample_count, float(self.recorder.rate_hz)
         out = np.zeros(count - 1)
         for i, extent in zip(self.driven, self.extents, strict=True):
-            poses = [keyframe_pose(self.spec.bodies[i], self.recorder.time_s(k)) for k in range(count)]
-            for k, (a, b) in enumerate(pairwise(poses)):
-                linear, angular = rates(a, b, 1.0 / rate)
-                out[k] = max(out[k], float(np.linalg.norm(linear) + np.linalg.norm(angular) * extent))
+            poses = np.stack([keyframe_pose(self.spec.bodies[i], self.recorder.time_s(k)) for k in range(count)])
+            linear, angular = pose_rates(poses[:-1], poses[1:], 1.0 / rate)
+            out = np.maximum(out, np.linalg.norm(linear, axis=1) + np.linalg.norm(angular, axis=1) * extent)
         return out
 
     def _speed_limit(self) -> float:
