@@ -68,6 +68,7 @@ def impacts(
         point_m=np.broadcast_to(np.asarray(point_m, np.float64), (count, 3)),
         velocity_m_s=-out * np.broadcast_to(np.asarray(speed_m_s, np.float64), (count,))[:, None],
         normal=out,
+        particle=np.zeros(count, np.int32),
         body=np.full(count, body, np.int32),
         fluid=np.zeros(count, np.int32),
         volume_m3=np.full(count, volume_m3),

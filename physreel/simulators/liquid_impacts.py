@@ -178,6 +178,7 @@ class ImpactFinder:
             point_m=point[order],
             velocity_m_s=speed[order],
             normal=normal[order],
+            particle=who[order],
             body=body[order],
             fluid=self.fluid[who[order]],
             volume_m3=np.full(len(order), self.spacing**3),

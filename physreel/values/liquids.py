@@ -21,6 +21,7 @@ class LiquidImpacts:
         point_m: (R, 3) float64.
         velocity_m_s: (R, 3) float64, of the particle against what it met, just before.
         normal: (R, 3) float64, unit, out of what it met (of a liquid's surface: up against gravity).
+        particle: (R,) int32, index into the track's particles: tells where it comes from.
         body: (R,) int32, index into the spec's bodies; -1 where it fell into liquid.
         fluid: (R,) int32, index into the spec's fluids.
         volume_m3: (R,) float64.
@@ -30,6 +31,7 @@ class LiquidImpacts:
     point_m: NDArray[np.float64]
     velocity_m_s: NDArray[np.float64]
     normal: NDArray[np.float64]
+    particle: NDArray[np.int32]
     body: NDArray[np.int32]
     fluid: NDArray[np.int32]
     volume_m3: NDArray[np.float64]
@@ -41,6 +43,7 @@ class LiquidImpacts:
             ("point_m", np.float64, 3),
             ("velocity_m_s", np.float64, 3),
             ("normal", np.float64, 3),
+            ("particle", np.int32, 0),
             ("body", np.int32, 0),
             ("fluid", np.int32, 0),
             ("volume_m3", np.float64, 0),
@@ -56,8 +59,9 @@ class LiquidImpacts:
         """A table without rows."""
         none, none3, whole = np.zeros(0), np.zeros((0, 3)), np.zeros(0, np.int32)
         return cls(
-            time_s=none, point_m=none3, velocity_m_s=none3, normal=none3, body=whole, fluid=whole, volume_m3=none
-        )
+            time_s=none, point_m=none3, velocity_m_s=none3, normal=none3, particle=whole, body=whole, fluid=whole,
+            volume_m3=none,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
