@@ -37,3 +37,12 @@ def between_walls(shape: Hollow, points_m: ArrayLike) -> NDArray[np.bool_]:
         x, y, _ = shape.inside_m
         return np.asarray(above & (np.abs(p[:, 0]) < x / 2) & (np.abs(p[:, 1]) < y / 2))
     return np.asarray(above & (np.hypot(p[:, 0], p[:, 1]) < inner_radius_m(shape, p[:, 2])))
+
+
+def hole_m(shape: Hollow) -> tuple[float, float, float] | None:
+    """The middle of the hole in a vessel's floor or a tank's wall, in its frame; None if it has none."""
+    if isinstance(shape, Tank):
+        if not shape.hole_m:
+            return None
+        return (shape.inside_m[0] + shape.wall_m) / 2, 0.0, shape.floor_z_m + shape.hole_height_m
+    return (0.0, 0.0, shape.floor_z_m) if shape.profile_m[0][0] > 0.0 else None

@@ -150,13 +150,7 @@ def first_arrivals(spec: SceneSpec, trajectory: Trajectory) -> dict[int, Arrival
     do not have arrivals of what splashes up within them: only of what has come from outside.
     """
     impacts = liquid_of(trajectory).impacts
-    body = impacts.body.copy()
-    hollows = hollows_by_size(spec)
-    for i in hollows:
-        loose = np.flatnonzero(body < 0)
-        body[loose[_within(spec, trajectory, i, impacts.time_s[loose], impacts.point_m[loose])]] = i
-    homes = [i for i in hollows if starts_with_liquid(spec, trajectory, i)]
-    rows = np.flatnonzero((body >= 0) & ~np.isin(body, homes))
+    rows, body = arrival_rows(spec, trajectory)
     first = np.sort(rows[np.unique(body[rows], return_index=True)[1]])
     found: dict[int, Arrival] = {}
     for row in first.tolist():
@@ -168,6 +162,22 @@ def first_arrivals(spec: SceneSpec, trajectory: Trajectory) -> dict[int, Arrival
             momentum_n_s=density * float(impacts.volume_m3[row]) * speed,
         )  # fmt: skip
     return found
+
+
+def arrival_rows(spec: SceneSpec, trajectory: Trajectory) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Of the table of impacts, the rows that are arrivals, as ``first_arrivals`` counts them; and of each row its body.
+
+    Returns:
+        (A,) rows in order of time, and (R,) for every row of the table the body, -1 for liquid outside all vessels.
+    """
+    impacts = liquid_of(trajectory).impacts
+    body = impacts.body.copy()
+    hollows = hollows_by_size(spec)
+    for i in hollows:
+        loose = np.flatnonzero(body < 0)
+        body[loose[_within(spec, trajectory, i, impacts.time_s[loose], impacts.point_m[loose])]] = i
+    homes = [i for i in hollows if starts_with_liquid(spec, trajectory, i)]
+    return np.flatnonzero((body >= 0) & ~np.isin(body, homes)), body
 
 
 def _within(
@@ -226,10 +236,14 @@ def overflow_s(spec: SceneSpec, trajectory: Trajectory, places: LiquidPlaces, bo
 
 
 def empty_s(spec: SceneSpec, trajectory: Trajectory, body: int) -> float | None:
-    """The time from which a vessel that held liquid is empty to the end (``EMPTY_SHARE``); None if it is not."""
+    """The time from which a vessel that held liquid is empty to the end (``EMPTY_SHARE``); None if it is not.
+
+    None also of a vessel that never held more than drops: ``SEEN_PARTICLES``, and ``OVERFLOW_SHARE`` of its capacity.
+    """
     volume = liquid_signal(spec, trajectory, "volume", body)
     most = float(volume.values.max(initial=0.0))
-    if most == 0.0:
+    drops = SEEN_PARTICLES * liquid_of(trajectory).particle_volume_m3
+    if most < max(0.999 * drops, OVERFLOW_SHARE * capacity_m3(hollow_shape(spec, body))):
         return None
     holds = np.flatnonzero(volume.values >= EMPTY_SHARE * most)
     return None if holds[-1] == len(volume.values) - 1 else float(holds[-1] + 1) / volume.rate_hz

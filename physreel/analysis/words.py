@@ -15,8 +15,10 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 
 def a(label: str) -> str:
-    """The label with "a" or "an", by its sound."""
+    """The label with "a" or "an", by its sound; "other cup" becomes "another cup"."""
     first = label.split()[0]
+    if first == "other":
+        return f"an{label}"
     lower = first.lower()
     if first.isupper() and len(first) > 1:
         vowel = first.startswith(_SPELLED)

@@ -16,6 +16,7 @@ from physreel.analysis import (
     rest_time_s,
     supports_at_end,
 )
+from physreel.analysis.wetting import wet_at_end
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
 
@@ -44,6 +45,7 @@ class Facts:
         rest_s: time from which a dynamic body rests; None if it never does.
         unsure_rest: bodies whose slowness at the end leaves room for doubt whether they rest.
         supports: what carries each dynamic body at the end, most load first.
+        wet: bodies that liquid touches at the end.
     """
 
     duration_s: float
@@ -58,6 +60,7 @@ class Facts:
     rest_s: dict[str, float | None]
     unsure_rest: frozenset[str]
     supports: dict[str, tuple[str, ...]]
+    wet: frozenset[str]
 
 
 def read_facts(spec: SceneSpec, trajectory: Trajectory) -> Facts:
@@ -92,6 +95,7 @@ def read_facts(spec: SceneSpec, trajectory: Trajectory) -> Facts:
         rest_s={names[k]: float(rest[k]) if np.isfinite(rest[k]) else None for k in dynamic},
         unsure_rest=frozenset(unsure),
         supports={names[k]: tuple(names[s] for s in supports[k]) for k in dynamic},
+        wet=frozenset(names[k] for k in np.flatnonzero(wet_at_end(spec, trajectory)).tolist()),
     )
 
 

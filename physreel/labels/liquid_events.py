@@ -6,7 +6,7 @@ import numpy as np
 
 from physreel.analysis import center_of_mass, center_of_mass_at_end
 from physreel.analysis.floating import find_immersions
-from physreel.analysis.hollows import hollow_shape
+from physreel.analysis.hollows import hole_m, hollow_shape
 from physreel.analysis.liquids import (
     empty_s,
     find_places,
@@ -46,7 +46,7 @@ def find_liquid_events(spec: SceneSpec, trajectory: Trajectory, first_kind: int)
             (3, "vessel_empty", empty_s(spec, trajectory, body)),
         ):
             if time is not None:
-                add(kind, _at_rim(spec, trajectory, body, name, time))
+                add(kind, _at_opening(spec, trajectory, body, name, time))
     for arrival in first_arrivals(spec, trajectory).values():
         event = Event(
             time_s=arrival.time_s, kind="liquid_contact", bodies=(spec.bodies[arrival.body].name,),
@@ -58,12 +58,13 @@ def find_liquid_events(spec: SceneSpec, trajectory: Trajectory, first_kind: int)
     return found
 
 
-def _at_rim(spec: SceneSpec, trajectory: Trajectory, body: int, kind: str, time_s: float) -> Event:
-    """An event at the middle of a vessel's opening; its speed is the vessel's."""
+def _at_opening(spec: SceneSpec, trajectory: Trajectory, body: int, kind: str, time_s: float) -> Event:
+    """An event where liquid gets out: at the middle of the hole, or of the rim; its speed is the vessel's."""
     frame = min(round(time_s * trajectory.fps), trajectory.frame_count - 1)
     pose = trajectory.body_pose[frame, body]
-    rim = np.array([0.0, 0.0, hollow_shape(spec, body).rim_z_m])
-    x, y, z = (pose[:3] + rotate_wxyz(pose[3:], rim)).tolist()
+    shape = hollow_shape(spec, body)
+    opening = (0.0, 0.0, shape.rim_z_m) if kind == "overflow_begins" else hole_m(shape) or (0.0, 0.0, shape.rim_z_m)
+    x, y, z = (pose[:3] + rotate_wxyz(pose[3:], opening)).tolist()
     return Event(
         time_s=time_s,
         kind=kind,

@@ -77,6 +77,8 @@ class _Asker:
         self.bodies = {body.name: body for body in spec.bodies}
         dynamic = [body.name for body in spec.bodies if body.motion == "dynamic"]
         self.subjects = [name for name in dynamic if name in self.called]
+        # In liquid, what hits something or comes to rest has sunk: scenes ask whether it floats.
+        self.dry = [name for name in self.subjects if name not in facts.wet]
         self.all_named = len(self.subjects) == len(dynamic)
         self.things = [name for name in self.called if any(pair[1] == name for pair in facts.touched_s)]
         self.fixed = [name for name in self.things if self.bodies[name].motion != "dynamic"]
@@ -107,6 +109,7 @@ class _Asker:
             name: min(times)
             for name in self.bodies
             if self.bodies[name].motion == "dynamic"
+            and name not in self.facts.wet
             and (times := [self.facts.touched_s[name, s] for s in fixed if (name, s) in self.facts.touched_s])
         }
         late = {name: -time for name, time in first.items()}
@@ -128,7 +131,7 @@ class _Asker:
         """Whether A touches a surface before B does; the order of the two is a coin's."""
         pairs = []
         for thing in self.fixed:
-            times = [(self.facts.touched_s.get((name, thing), 0.0), name) for name in self.subjects]
+            times = [(self.facts.touched_s.get((name, thing), 0.0), name) for name in self.dry]
             hits = sorted(item for item in times if item[0] > self.facts.frame_s)
             for k, (early, one) in enumerate(hits):
                 pairs += [
@@ -157,7 +160,7 @@ class _Asker:
                 name, thing = self.facts.names[one], self.facts.names[other]
                 first = self.facts.touched_s[name, thing]
                 clear = impact.approach_speed_m_s >= 0.2 and impact.time_s - first < 0.02
-                if clear and name in self.subjects and thing in self.called and first > self.spec.cue_s:
+                if clear and name in self.dry and thing in self.called and first > self.spec.cue_s:
                     hits.append((first, name, thing))
         if not hits:
             return None
@@ -179,7 +182,7 @@ class _Asker:
             for impact in self.facts.impacts:
                 pair = (self.facts.names[impact.body_a], self.facts.names[impact.body_b])
                 name = pair[1] if pair[0] == thing else pair[0]
-                if thing in pair and name in self.subjects:
+                if thing in pair and name in self.dry:
                     speeds[name] = max(speeds.get(name, 0.0), impact.approach_speed_m_s)
             contest = draw_contest(self.rng, speeds, margin_share=0.1, margin=0.1)
             if contest is not None:
@@ -271,7 +274,7 @@ class _Asker:
 
     def bounces_highest(self) -> Question | None:
         """Which body rebounds highest from its first impact."""
-        heights = {name: self.facts.rebound_m[name] for name in self.subjects if name in self.facts.rebound_m}
+        heights = {name: self.facts.rebound_m[name] for name in self.dry if name in self.facts.rebound_m}
         contest = draw_contest(self.rng, heights, traits=self.conduct, margin_share=0.1, margin=0.01)
         if contest is not None and heights[contest[0]] < BOUNCE_RISE_M:
             return None
@@ -282,7 +285,7 @@ class _Asker:
         """What carries a body at the end."""
         answers = {
             name: self.facts.supports[name][0]
-            for name in self.subjects
+            for name in self.dry
             if self.facts.rest_s[name] is not None
             and name not in self.facts.unsure_rest
             and len(self.facts.supports[name]) == 1
@@ -333,7 +336,7 @@ class _Asker:
         """When a body comes to rest for good, after the cue."""
         stops = [
             (time, name)
-            for name in self.subjects
+            for name in self.dry
             if (time := self.facts.rest_s[name]) is not None
             and time > self.spec.cue_s
             and name not in self.facts.unsure_rest
