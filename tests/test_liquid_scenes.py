@@ -51,6 +51,15 @@ def never(spec):
     raise AssertionError("a world with liquids is simulated once")
 
 
+def first_asked(scene, kind: str, spec: SceneSpec, run, result):
+    """The question of a kind, from the first of twenty streams with which it is asked."""
+    for seed in range(20):
+        for question in scene.questions(spec, run, result, (), np.random.default_rng(seed)):
+            if question.kind == kind:
+                return question
+    raise AssertionError(f"{kind} is never asked")
+
+
 # --- worlds -----------------------------------------------------------------------------------------------------------
 
 
@@ -266,7 +275,7 @@ def test_bodies_float_sink_or_stay_dry_as_they_lie():
     assert ("sinks", ("body_1", "tank")) in kinds
     text = SinkOrFloat().caption(spec, run, result, ())
     assert "red ball comes up and floats" in text
-    assert "blue ball sinks to the bottom" in text
+    assert "blue ball sinks" in text
 
 
 def test_what_floats_still_is_at_rest():
@@ -308,13 +317,11 @@ def test_which_vessel_is_empty_first_and_when():
     assert result.in_tray_share == pytest.approx(195 / 200)
     assert math.fsum([result.left_share, result.in_tray_share, result.spilled_share, result.in_flight_share]) == 1.0
     assert first_lost_s(find_places(spec, run), spec.body_index("vessel_0")) < 0.3
-    asked = Draining().questions(spec, run, result, (), np.random.default_rng(0))
-    first = next(question for question in asked if question.kind == "first_empty")
+    first = first_asked(Draining(), "first_empty", spec, run, result)
     assert first.answer == "the left one"
     assert first.choices == ("the left one", "the right one")
     behind = spec.model_copy(update={"cameras": (filmed(0.0, 1.0),)})
-    mirrored = Draining().questions(behind, run, result, (), np.random.default_rng(0))
-    assert next(question for question in mirrored if question.kind == "first_empty").answer == "the right one"
+    assert first_asked(Draining(), "first_empty", behind, run, result).answer == "the right one"
     assert "only the red plastic pot is empty" in Draining().caption(spec, run, result, ()).lower()
 
 

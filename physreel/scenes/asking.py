@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from physreel.spec import SceneSpec
 
@@ -20,17 +21,31 @@ def even_out(rng: np.random.Generator, answer: str, shares: Mapping[str, float])
     return bool(rng.random() < min(shares.values()) / shares[answer])
 
 
-def picture_side(spec: SceneSpec, point_m: object, other_m: object) -> float:
-    """How far a point is to the right of another in the picture of the first camera when the clip begins, in pixels."""
+def picture_side(spec: SceneSpec, points_m: ArrayLike, other_m: ArrayLike) -> NDArray[np.float64]:
+    """How far points (..., 3) are to the right of another (3,), in pixels: (...), NaN of what is behind the camera.
+
+    As the first camera has them when the clip begins.
+    """
     camera = spec.cameras[0]
     world_to_camera = np.linalg.inv(camera.camera_to_world(0.0))
-    columns = []
-    for point in (point_m, other_m):
-        seen = camera.intrinsics() @ (world_to_camera[:3, :3] @ np.asarray(point, np.float64) + world_to_camera[:3, 3])
-        columns.append(seen[0] / seen[2])
-    return float(columns[0] - columns[1])
+
+    def column(points: ArrayLike) -> NDArray[np.float64]:
+        local = np.asarray(points, np.float64) @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]
+        seen = local @ camera.intrinsics().T
+        depth = np.where(seen[..., 2] > 0.0, seen[..., 2], np.nan)
+        return np.asarray(seen[..., 0] / depth)
+
+    return np.asarray(column(points_m) - column(other_m))
 
 
-def shuffled(rng: np.random.Generator, items: tuple[str, ...]) -> tuple[str, ...]:
+def coin(rng: np.random.Generator) -> bool:
+    """One way or the other: to choose between two questions, one of which would tell what the other asks.
+
+    It is thrown whether or not they can be asked, so that it changes nothing in how often each answer comes up.
+    """
+    return bool(rng.random() < 0.5)
+
+
+def shuffled(rng: np.random.Generator, items: Sequence[str]) -> tuple[str, ...]:
     """The items in random order."""
     return tuple(items[k] for k in rng.permutation(len(items)))

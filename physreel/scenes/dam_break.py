@@ -8,28 +8,23 @@ import numpy as np
 from pydantic import Field
 
 from physreel.analysis.liquids import (
-    GONE,
-    IN_FLIGHT,
-    OUTSIDE,
     crossing_s,
     extreme_m,
     find_places,
-    first_lost_s,
     liquid_frames,
     liquid_of,
-    settled_level_m,
 )
 from physreel.analysis.thresholds import SEEN_PARTICLES
 from physreel.analysis.words import Phrasing, a, amount, sentence
 from physreel.geometry.extents import support_distances
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
-from physreel.scenes.asking import even_out
+from physreel.scenes.asking import coin, even_out
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, particle_spacing_m
 from physreel.scenes.objects import describe, draw_look, pick
 from physreel.scenes.parameters import Choice, FloatRange, SceneParameters, choice, float_range
 from physreel.scenes.rooms import SURFACES, draw_camera, draw_room, draw_stand, draw_surface, ear_pair
-from physreel.scenes.tanks import draw_turn, in_frame, put, tank_points
+from physreel.scenes.tanks import TankOutcome, draw_turn, in_frame, put, spill_question, tank_points, tank_record
 from physreel.spec import Body, Box, Cylinder, Fluid, Quat, RegionFill, SceneSpec, Tank, Vec3
 from physreel.values import Event, Outcome, Question, Trajectory
 
@@ -42,23 +37,15 @@ _SPILLS = {"yes": 0.3, "no": 0.7}  # of clips in which it is clear
 _HIGHER = {"yes": 0.45, "no": 0.55}
 
 
-class DamBreakOutcome(Outcome):
+class DamBreakOutcome(TankOutcome):
     """How the liquid ran, rose and settled. Heights are above the tank's inside floor."""
 
-    liquid: str = Field(description="what runs")
-    volume_l: float = Field(description="how much there is of it, litres")
     column_m: float = Field(description="height of the column at the start")
     obstacle_reached_s: float | None = Field(description="when the front meets the obstacle; none without one")
     obstacle_overtopped: bool | None = Field(description="whether liquid goes over its top; none without one")
     front_arrival_s: float | None = Field(description="when the front reaches the far wall; none if it does not")
     run_up_m: float = Field(description="greatest height of liquid at the far wall; 0 if it never gets there")
     run_up_s: float | None = Field(description="when that was; none if it never gets there")
-    spills: bool = Field(description="whether liquid leaves the tank")
-    spill_s: float | None = Field(description="when it first does; none if it does not")
-    in_tank_share: float = Field(description="share in the tank at the end")
-    spilled_share: float = Field(description="share outside that has come down, at the end")
-    in_flight_share: float = Field(description="share in the air, or running down, at the end")
-    final_level_m: float = Field(description="height of the liquid at the end")
 
 
 class DamBreak(Scene):
@@ -163,22 +150,14 @@ class DamBreak(Scene):
         arrival = crossing_s(front, far - 0.6 * spacing, trajectory.fps)
         top = int(rise.argmax())
         reached, overtopped = _at_obstacle(spec, trajectory, local, held, front)
-        spill = first_lost_s(places, index)
         return DamBreakOutcome(
-            liquid=spec.fluids[0].label,
-            volume_l=1e3 * places.particle_volume_m3 * places.place.shape[1],
+            **tank_record(spec, trajectory, places, index),
             column_m=float(local[0, :, 2].max() + 0.5 * spacing - tank.floor_z_m),
             obstacle_reached_s=reached,
             obstacle_overtopped=overtopped,
             front_arrival_s=arrival,
             run_up_m=max(float(rise[top]), 0.0),
             run_up_s=top / trajectory.fps if rise[top] > 0.0 else None,
-            spills=spill is not None,
-            spill_s=spill,
-            in_tank_share=places.share_at_end(index),
-            spilled_share=places.share_at_end(OUTSIDE, GONE),
-            in_flight_share=places.share_at_end(IN_FLIGHT),
-            final_level_m=settled_level_m(spec, trajectory, index),
         )
 
     def caption(self, spec: SceneSpec, trajectory: Trajectory, outcome: Outcome, events: tuple[Event, ...]) -> str:
@@ -200,7 +179,7 @@ class DamBreak(Scene):
             over = "goes over" if result.obstacle_overtopped else say.pick(1, ("is parted by", "runs up against"))
             way = f"it {over} {a(body.label)} in its way"
         if result.front_arrival_s is None:
-            far = say.pick(2, ("it is too thick to reach the far wall in this time", "it does not reach the far wall"))
+            far = say.pick(2, ("it does not get to the far wall in this time", "it does not reach the far wall"))
         else:
             higher = "higher" if result.run_up_m > 1.03 * result.column_m else "less high"
             far = f"at the far wall it rises {higher} than it stood"
@@ -215,22 +194,25 @@ class DamBreak(Scene):
         events: tuple[Event, ...],
         rng: np.random.Generator,
     ) -> tuple[Question, ...]:
-        """When the front arrives, how high it rises, and whether any of it spills."""
+        """When the front arrives or how high it rises, and whether any of it spills.
+
+        Of the first two only one: what arrives at no time does not rise there either.
+        """
         result = cast("DamBreakOutcome", outcome)
         asked = []
-        if result.front_arrival_s is not None and result.front_arrival_s > spec.cue_s:
+        timed = coin(rng)
+        if timed and result.front_arrival_s is not None and result.front_arrival_s > spec.cue_s:
             asked.append(
                 Question(
                     kind="front_arrival",
                     question="At what time, in seconds from the start of the clip, does the liquid reach the far wall?",
                     answer=f"{result.front_arrival_s:.2f}",
                     answer_type="time_s",
-                    needs="either",
                 )
             )
         ratio = result.run_up_m / result.column_m
         higher = "yes" if ratio > 1.0 else "no"
-        if not 0.9 < ratio < 1.1 and even_out(rng, higher, _HIGHER):
+        if not timed and not 0.9 < ratio < 1.1 and even_out(rng, higher, _HIGHER):
             asked.append(
                 Question(
                     kind="rises_higher",
@@ -239,18 +221,8 @@ class DamBreak(Scene):
                     answer_type="yes_no",
                 )
             )
-        spills = "yes" if result.spills else "no"
-        lost = 1.0 - result.in_tank_share
-        if (lost == 0.0 or lost > 0.01) and even_out(rng, spills, _SPILLS):
-            asked.append(
-                Question(
-                    kind="spills",
-                    question="Does any of the liquid leave the tank?",
-                    answer=spills,
-                    answer_type="yes_no",
-                )
-            )
-        return tuple(asked)
+        spills = spill_question(result, _SPILLS, rng)
+        return (*asked, *([spills] if spills else []))
 
 
 def _obstacle(

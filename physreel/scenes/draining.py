@@ -20,7 +20,7 @@ from physreel.analysis.liquids import (
 )
 from physreel.analysis.words import Phrasing, a, amount, sentence
 from physreel.geometry.vessels import capacity_m3, inner_radius_m, level_for_volume_m
-from physreel.scenes.asking import even_out, picture_side
+from physreel.scenes.asking import coin, even_out, picture_side
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, particle_spacing_m
 from physreel.scenes.objects import describe, draw_look, pick
@@ -235,9 +235,8 @@ class Draining(Scene):
             ending = f"both run dry, the {first.label} first"
         else:
             ending = f"only the {first.label} is empty when the clip ends"
-        spilled = result.spilled_share + result.in_flight_share
-        splash = f"{amount(result.spilled_share)} of it lands beside the tray" if spilled >= 0.05 else ""
-        return " ".join(sentence(text) for text in (opening, ending, splash) if text)
+        beside = f"{amount(result.spilled_share)} of it lands beside the tray" if result.spilled_share >= 0.05 else ""
+        return " ".join(sentence(text) for text in (opening, ending, beside) if text)
 
     def questions(
         self,
@@ -247,12 +246,16 @@ class Draining(Scene):
         events: tuple[Event, ...],
         rng: np.random.Generator,
     ) -> tuple[Question, ...]:
-        """Which is empty first, when, and whether any is."""
+        """Of two vessels which is empty first, or of one of them whether and when it is empty: not both.
+
+        That one is empty first says that one is empty, and that one is empty makes it likelier the first.
+        """
         result = cast("DrainingOutcome", outcome)
         asked: list[Question] = []
         # By where they stand: a form would tell something, as funnels run out fast.
         called = _called(spec)
-        if len(called) == 2 and result.first_empty is not None:
+        compared = coin(rng) and len(called) == 2
+        if compared and result.first_empty is not None:
             # What is not empty comes after what is, in the order of what is left.
             times = {
                 v.name: v.empty_s if v.empty_s is not None else spec.duration_s + v.left_share for v in result.vessels
@@ -268,6 +271,8 @@ class Draining(Scene):
                         choices=("the left one", "the right one"),
                     )
                 )
+        if compared:
+            return tuple(asked)
         vessel = pick(rng, result.vessels)
         who = called.get(vessel.name, "the vessel").replace("one", "vessel")
         if vessel.empty_s is not None and vessel.empty_s > spec.cue_s and rng.random() < 0.5:
@@ -278,7 +283,6 @@ class Draining(Scene):
                     "drops?",
                     answer=f"{vessel.empty_s:.2f}",
                     answer_type="time_s",
-                    needs="either",
                 )
             )
         elif vessel.empty_s is not None or vessel.left_share > 0.1:

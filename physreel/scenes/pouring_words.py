@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from physreel.analysis.liquids import GONE, OUTSIDE, find_places, liquid_of
+from physreel.analysis.liquids import GONE, OUTSIDE, arrival_rows, find_places, liquid_of
+from physreel.analysis.thresholds import SEEN_PARTICLES
 from physreel.analysis.words import Phrasing, a, amount, fullness, sentence
 from physreel.scenes.asking import even_out, picture_side, shuffled
 from physreel.scenes.objects import pick
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 HEARD_VISCOSITY_PA_S = 0.5
 """What is thicker folds onto itself and is hardly heard."""
 
+HEARD_SPEED_M_S = 0.5
+"""What comes down more slowly makes no bubbles."""
+
 _SEEN_SHARE = 0.05  # of all liquid: less is not worth a word, and too little to ask about
+_TOGETHER_S = 0.1  # drops farther apart are heard one by one
 _HIT_SHARE = 0.3  # of what has left the upper vessel: less in the lower one is a miss
 
 # How often each answer is true at the default parameters (docs/liquids.md); see even_out.
@@ -74,16 +79,17 @@ def pouring_caption(spec: SceneSpec, outcome: PouringOutcome) -> str:
 def pouring_questions(
     spec: SceneSpec, trajectory: Trajectory, outcome: PouringOutcome, rng: np.random.Generator
 ) -> tuple[Question, ...]:
-    """At most one of each kind; those with few answers are asked so that each answer comes up as often."""
-    questions = [
-        _overflow(outcome, rng),
-        _first_contact(spec, outcome),
-        _empty(outcome, rng),
-        _most(outcome, rng),
-        _level(outcome, rng),
-        _spill_side(spec, trajectory, outcome),
-        _heard(spec, trajectory),
-    ]
+    """At most one of each kind; those with few answers are asked so that each answer comes up as often.
+
+    Of the overflow, the place of most of it and the level only one, drawn before it is known which can be asked: an
+    overflow that is to be timed tells the other two, and that a rare answer is asked about makes another unlikely. A
+    spill on one side tells something of all three.
+    """
+    kind = pick(rng, (_overflow, _most, _level))
+    told = kind(outcome, rng)
+    empty = _empty(outcome, rng)
+    side = None if told is not None else _spill_side(spec, trajectory, outcome)
+    questions = (told, _first_contact(spec, outcome), empty, side, _heard(spec, trajectory))
     return tuple(question for question in questions if question is not None)
 
 
@@ -117,7 +123,7 @@ def _first_contact(spec: SceneSpec, outcome: PouringOutcome) -> Question | None:
         question="At what time, in seconds from the start of the clip, does the first liquid reach the lower vessel?",
         answer=f"{outcome.first_contact_s:.2f}",
         answer_type="time_s",
-        needs="either",
+        needs="either" if _is_heard(spec) else "picture",
     )
 
 
@@ -137,7 +143,8 @@ def _most(outcome: PouringOutcome, rng: np.random.Generator) -> Question | None:
     shares = dict(zip(_MOST, (outcome.left_share, outcome.in_target_share, outcome.spilled_share), strict=True))
     answer = max(shares, key=lambda name: shares[name])
     second = sorted(shares.values())[-2]
-    if shares[answer] < second + 0.15 or not even_out(rng, answer, _MOST):
+    # Of what is still in the air nobody knows where it belongs.
+    if shares[answer] < max(0.5, second + 0.15) or not even_out(rng, answer, _MOST):
         return None
     return Question(
         kind="most_of_it",
@@ -169,31 +176,40 @@ def _spill_side(spec: SceneSpec, trajectory: Trajectory, outcome: PouringOutcome
     if outcome.spilled_share < 2.0 * _SEEN_SHARE:
         return None
     place = find_places(spec, trajectory).place[-1]
-    spilled = liquid_of(trajectory).position_end_m[np.isin(place, (OUTSIDE, GONE))]
     middle = trajectory.body_pose_end[spec.body_index("target"), :3]
-    side = np.array([picture_side(spec, point, middle) for point in spilled]) > 0.0
-    share = float(side.mean())
-    if 0.25 < share < 0.75:
+    # What has left the world was spilled as well, but nobody knows to which side.
+    side = picture_side(spec, liquid_of(trajectory).position_end_m[place == OUTSIDE], middle)
+    spilled = int(np.isin(place, (OUTSIDE, GONE)).sum())
+    left, right = int((side < 0.0).sum()), int((side > 0.0).sum())
+    if max(left, right) < 0.75 * spilled:
         return None
     return Question(
         kind="spill_side",
         question="On which side of the lower vessel, as seen in the picture, does most of the spilled liquid end up?",
-        answer="right" if share > 0.5 else "left",
+        answer="right" if right > left else "left",
         answer_type="choice",
         choices=("left", "right"),
     )
 
 
+def _is_heard(spec: SceneSpec) -> bool:
+    return spec.liquid(spec.fluids[0].liquid).viscosity_pa_s <= HEARD_VISCOSITY_PA_S
+
+
 def _heard(spec: SceneSpec, trajectory: Trajectory) -> Question | None:
-    """When the first liquid that fell through the air is heard."""
+    """When the first liquid that fell through the air is heard: not one drop, and not one that comes down softly."""
     impacts = liquid_of(trajectory).impacts
-    thin = spec.liquid(spec.fluids[0].liquid).viscosity_pa_s <= HEARD_VISCOSITY_PA_S
-    if not thin or not len(impacts) or impacts.time_s[0] <= spec.cue_s:
+    rows = arrival_rows(spec, trajectory)[0]
+    fast = np.linalg.norm(impacts.velocity_m_s[rows], axis=1) >= HEARD_SPEED_M_S
+    if not _is_heard(spec) or len(rows) < SEEN_PARTICLES or not fast[:SEEN_PARTICLES].all():
+        return None
+    first, last = impacts.time_s[rows[0]], impacts.time_s[rows[SEEN_PARTICLES - 1]]
+    if first <= spec.cue_s or last - first > _TOGETHER_S:
         return None
     return Question(
         kind="heard_from",
         question="From what time on, in seconds from the start of the clip, is liquid heard falling?",
-        answer=f"{impacts.time_s[0]:.2f}",
+        answer=f"{first:.2f}",
         answer_type="time_s",
         needs="sound",
     )

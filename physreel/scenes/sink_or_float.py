@@ -12,6 +12,7 @@ from physreel.analysis.liquids import GONE, IN_FLIGHT, OUTSIDE, find_places
 from physreel.analysis.words import Phrasing, a, listed, sentence
 from physreel.geometry.extents import bounding_radius_m, lowest_points
 from physreel.geometry.rotations import random_wxyz, rotate_wxyz
+from physreel.scenes.asking import coin, shuffled
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, particle_spacing_m
 from physreel.scenes.objects import COLORS, pick
@@ -66,7 +67,7 @@ class SinkOrFloatOutcome(Outcome):
     liquid_density_kg_m3: float = Field(description="its density")
     bodies: list[ImmersedOutcome] = Field(description="one record for each body, in the spec's order")
     floating_count: int = Field(description="how many float at the end")
-    sunk_count: int = Field(description="how many lie on the bottom at the end")
+    sunk_count: int = Field(description="how many have sunk at the end")
     first_splash: str | None = Field(description="body that meets the liquid first; none if none does")
     spilled_share: float = Field(description="share of the liquid outside the tank that has come down, at the end")
     in_flight_share: float = Field(description="share of the liquid in the air, or running down, at the end")
@@ -227,27 +228,35 @@ class SinkOrFloat(Scene):
         )
 
     def caption(self, spec: SceneSpec, trajectory: Trajectory, outcome: Outcome, events: tuple[Event, ...]) -> str:
-        """What is dropped into what, and which of it floats and which sinks."""
+        """What falls into what, which of it floats and which sinks, and what never gets there."""
         result, say = cast("SinkOrFloatOutcome", outcome), Phrasing(spec)
-        everything = listed([a(body.label) for body in result.bodies])
-        one = len(result.bodies) == 1
+        missing = [body for body in result.bodies if body.splash_s is None]
+        entered = [body for body in result.bodies if body.splash_s is not None] or result.bodies
+        one = len(entered) == 1
         verb = say.pick(0, ("falls into", "drops into") if one else ("fall into", "drop into"))
-        opening = f"{everything} {verb} a glass tank of {result.liquid}"
+        if len(missing) == len(result.bodies):
+            verb = "is let go over" if one else "are let go over"
+        opening = f"{listed([a(body.label) for body in entered])} {verb} a glass tank of {result.liquid}"
         clauses = []
         for state, singular, plural in (
             ("floats", "comes up and floats", "come up and float"),
-            ("sinks", "sinks to the bottom", "sink to the bottom"),
+            ("sinks", "sinks", "sink"),
+            ("dry", "is out of the liquid again when the clip ends", "are out of the liquid again when the clip ends"),
             (
                 "neither",
                 "is neither afloat nor at the bottom when the clip ends",
                 "are neither afloat nor at the bottom when the clip ends",
             ),
         ):
-            members = [body for body in result.bodies if body.state == state]
+            members = [body for body in entered if body.state == state and body.splash_s is not None]
             if members:
-                who = "it" if one else "all" if len(members) == len(result.bodies) else ""
+                who = "it" if one else "all" if len(members) == len(entered) else ""
                 who = who or listed([f"the {body.label}" for body in members])
                 clauses.append(f"{who} {singular if len(members) == 1 else plural}")
+        if missing:
+            who = "it" if len(result.bodies) == 1 else "they" if missing == entered else ""
+            who = who or listed([a(body.label) for body in missing])
+            clauses.append(f"{who} {'does' if len(missing) == 1 else 'do'} not reach the {result.liquid}")
         ending = ", ".join(clauses[:-1]) + (", and " if len(clauses) > 1 else "") + "".join(clauses[-1:])
         return " ".join(sentence(text) for text in (opening, ending) if text)
 
@@ -259,12 +268,29 @@ class SinkOrFloat(Scene):
         events: tuple[Event, ...],
         rng: np.random.Generator,
     ) -> tuple[Question, ...]:
-        """Which float and which sink, how many, which lies deepest, which meets the liquid first."""
+        """Whether one floats or which floats deepest, and which meets the liquid first or when one does.
+
+        Of each pair only one: "of these floating objects" says of each whether it floats, and what is asked for a time
+        after the cue is not likely to be the first.
+        """
         result = cast("SinkOrFloatOutcome", outcome)
         decided = [body for body in result.bodies if body.state in ("floats", "sinks")]
         asked: list[Question] = []
         groups = [[body for body in decided if body.state == state] for state in ("floats", "sinks")]
-        if all(groups):
+        floating = sorted(groups[0], key=lambda body: -body.submerged_share)
+        deepest = len(floating) > 1 and floating[0].submerged_share > floating[1].submerged_share + 0.12
+        ranked = coin(rng) and deepest
+        if ranked:
+            asked.append(
+                Question(
+                    kind="floats_deepest",
+                    question="Of these floating objects, which has the greatest part of its height below the surface?",
+                    answer=floating[0].label,
+                    answer_type="choice",
+                    choices=shuffled(rng, [body.label for body in floating]),
+                )
+            )
+        elif all(groups):
             body = pick(rng, pick(rng, groups))
             asked.append(
                 Question(
@@ -276,18 +302,19 @@ class SinkOrFloat(Scene):
             )
         splashes = sorted((body.splash_s, body.label) for body in result.bodies if body.splash_s is not None)
         apart = 1.5 / spec.fps
-        if len(splashes) == len(result.bodies) > 1 and splashes[1][0] - splashes[0][0] > apart:
+        raced = coin(rng) and len(splashes) == len(result.bodies) > 1
+        if raced and splashes[1][0] - splashes[0][0] > apart:
             asked.append(
                 Question(
                     kind="first_splash",
                     question="Which of these objects meets the liquid first?",
                     answer=splashes[0][1],
                     answer_type="choice",
-                    choices=tuple(splashes[k][1] for k in rng.permutation(len(splashes))),
+                    choices=shuffled(rng, [label for _, label in splashes]),
                 )
             )
         late = [item for item in splashes if item[0] > spec.cue_s]
-        if late:
+        if late and not raced:
             time, label = pick(rng, late)
             asked.append(
                 Question(
@@ -295,18 +322,6 @@ class SinkOrFloat(Scene):
                     question=f"At what time, in seconds from the start of the clip, does the {label} hit the liquid?",
                     answer=f"{time:.2f}",
                     answer_type="time_s",
-                    needs="either",
-                )
-            )
-        floating = sorted((body for body in decided if body.state == "floats"), key=lambda b: -b.submerged_share)
-        if len(floating) > 1 and floating[0].submerged_share > floating[1].submerged_share + 0.12:
-            asked.append(
-                Question(
-                    kind="floats_deepest",
-                    question="Of these floating objects, which has the greatest part of its height below the surface?",
-                    answer=floating[0].label,
-                    answer_type="choice",
-                    choices=tuple(floating[k].label for k in rng.permutation(len(floating))),
                 )
             )
         return tuple(asked)

@@ -10,25 +10,20 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from physreel.analysis.liquids import (
-    GONE,
-    IN_FLIGHT,
-    OUTSIDE,
     extreme_m,
     find_places,
-    first_lost_s,
     liquid_frames,
     liquid_of,
-    settled_level_m,
 )
 from physreel.analysis.words import Phrasing, amount, sentence
 from physreel.geometry.rotations import rotate_wxyz
-from physreel.scenes.asking import even_out, picture_side
+from physreel.scenes.asking import coin, picture_side
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, particle_spacing_m
 from physreel.scenes.objects import draw_look
 from physreel.scenes.parameters import Choice, FloatRange, SceneParameters, choice, float_range
 from physreel.scenes.rooms import SURFACES, draw_camera, draw_room, draw_stand, draw_surface, ear_pair
-from physreel.scenes.tanks import draw_turn, in_frame, put, tank_points
+from physreel.scenes.tanks import TankOutcome, draw_turn, in_frame, put, spill_question, tank_points, tank_record
 from physreel.spec import Body, Fluid, Keyframe, Quat, SceneSpec, Tank, Vec3, VesselFill
 from physreel.values import Event, Outcome, Question, Trajectory
 
@@ -37,16 +32,15 @@ _GRAVITY = 9.81
 _KEY_S = 1.0 / 60.0
 _END_SPACINGS = 2.5
 _STILL_SPEED_M_S = 0.01
+_GATHERED = 0.012
 
 # How often each answer is true at the default parameters; see even_out.
 _SPILLS = {"yes": 0.4, "no": 0.6}
 
 
-class SloshingOutcome(Outcome):
+class SloshingOutcome(TankOutcome):
     """How high the liquid went and how often, and what went over the wall."""
 
-    liquid: str = Field(description="what sloshes")
-    volume_l: float = Field(description="how much there is of it, litres")
     level_m: float = Field(description="height of the liquid above the tank's inside floor at the start")
     amplitude_m: float = Field(description="greatest rise above that at either end wall")
     amplitude_s: float = Field(description="when that was")
@@ -54,12 +48,6 @@ class SloshingOutcome(Outcome):
     frequency_hz: float | None = Field(
         description="of the liquid's to and fro once the tank stands; none if it does not swing three half periods"
     )
-    spills: bool = Field(description="whether liquid leaves the tank")
-    spill_s: float | None = Field(description="when it first does; none if it does not")
-    in_tank_share: float = Field(description="share in the tank at the end")
-    spilled_share: float = Field(description="share outside that has come down, at the end")
-    in_flight_share: float = Field(description="share in the air, or running down, at the end")
-    final_level_m: float = Field(description="height of the liquid at the end")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +64,7 @@ class _Drive:
         """Distance from where it starts. A push is a quick start and a harder stop; shaking is a sine, eased in."""
         t = np.clip((np.asarray(time_s, np.float64) - self.begin_s) / self.length_s, 0.0, 1.0)
         if self.kind == "push":
-            # Speeds up over the first half evenly, stops within the last quarter evenly.
+            # Speeds up evenly over the first 0.55 of the time, stops evenly within the last 0.2.
             rise = np.where(
                 t < 0.55, t**2 / 0.55, np.where(t < 0.8, 2.0 * t - 0.55, 2.0 * t - 0.55 - (t - 0.8) ** 2 / 0.2)
             )
@@ -197,28 +185,21 @@ class Sloshing(Scene):
         level = float(height[0])
         top = int(height.argmax())
         stopped = _stopped_s(trajectory, index)
-        spill = first_lost_s(places, index)
         return SloshingOutcome(
-            liquid=spec.fluids[0].label,
-            volume_l=1e3 * places.particle_volume_m3 * places.place.shape[1],
+            **tank_record(spec, trajectory, places, index),
             level_m=level,
             amplitude_m=float(height[top]) - level,
             amplitude_s=top / trajectory.fps,
             stopped_s=stopped,
             frequency_hz=None if stopped is None else _swing_hz(local[..., 0], held, stopped, trajectory.fps),
-            spills=spill is not None,
-            spill_s=spill,
-            in_tank_share=places.share_at_end(index),
-            spilled_share=places.share_at_end(OUTSIDE, GONE),
-            in_flight_share=places.share_at_end(IN_FLIGHT),
-            final_level_m=settled_level_m(spec, trajectory, index),
         )
 
     def caption(self, spec: SceneSpec, trajectory: Trajectory, outcome: Outcome, events: tuple[Event, ...]) -> str:
         """How the tank is moved, how the liquid takes it, and whether it spills."""
         result, say = cast("SloshingOutcome", outcome), Phrasing(spec)
         if spec.parameters.get("motion") == "push":
-            moved = say.pick(0, ("is pushed along and stops", "slides along and comes to a stop"))
+            moved, halt = say.pick(0, (("is pushed along", "and stops"), ("slides along", "and comes to a stop")))
+            moved = moved if result.stopped_s is None else f"{moved} {halt}"
         else:
             moved = say.pick(0, ("is shaken to and fro", "is moved back and forth"))
         where = next((body.label for body in spec.bodies if body.name == "table"), "floor")
@@ -244,19 +225,15 @@ class Sloshing(Scene):
         events: tuple[Event, ...],
         rng: np.random.Generator,
     ) -> tuple[Question, ...]:
-        """Whether it spills, on which side first, and when the liquid stands highest."""
+        """Whether it spills; or on which side it rises first and when it stands highest.
+
+        Not all three: what does not stir does not spill.
+        """
         result = cast("SloshingOutcome", outcome)
+        if coin(rng):
+            spills = spill_question(result, _SPILLS, rng)
+            return (spills,) if spills else ()
         asked = []
-        spills, lost = "yes" if result.spills else "no", 1.0 - result.in_tank_share
-        if (lost == 0.0 or lost > 0.005) and even_out(rng, spills, _SPILLS):
-            asked.append(
-                Question(
-                    kind="spills",
-                    question="Does any of the liquid leave the tank?",
-                    answer=spills,
-                    answer_type="yes_no",
-                )
-            )
         side = _first_side(spec, trajectory)
         if side is not None:
             asked.append(
@@ -326,7 +303,7 @@ def _stopped_s(trajectory: Trajectory, index: int) -> float | None:
 def _swing_hz(x: NDArray[np.float64], held: NDArray[np.bool_], stopped_s: float, fps: int) -> float | None:
     """Frequency of the liquid's centre along the tank after it stopped, from where it crosses its mean."""
     begin = round(stopped_s * fps)
-    center = np.array([row[h].mean() if h.any() else 0.0 for row, h in zip(x[begin:], held[begin:], strict=True)])
+    center = _centers(x[begin:], held[begin:])
     if len(center) < 8:
         return None
     swing = center - center.mean()
@@ -339,14 +316,22 @@ def _swing_hz(x: NDArray[np.float64], held: NDArray[np.bool_], stopped_s: float,
     return float(0.5 * (len(times) - 1) / (times[-1] - times[0]))
 
 
+def _centers(x: NDArray[np.float64], held: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(T,) the mean of x (T, N) of what is in the tank; 0 of nothing."""
+    return np.array([row[h].mean() if h.any() else 0.0 for row, h in zip(x, held, strict=True)])
+
+
 def _first_side(spec: SceneSpec, trajectory: Trajectory) -> str | None:
-    """The side of the picture on which the liquid first gathers by a tenth of its level; None if it never does."""
+    """The side of the picture on which the liquid first gathers; None if it never does.
+
+    Its centre has moved along by ``_GATHERED`` of the tank's length: a wave from end to end of 6 % of its level.
+    """
     index = spec.body_index("tank")
     tank = spec.bodies[index].shape
     assert isinstance(tank, Tank)
     local = in_frame(trajectory, index, liquid_frames(trajectory)[0])
-    gathered = local[..., 0].mean(1)
-    late = np.flatnonzero(np.abs(gathered) > 0.012 * tank.inside_m[0])
+    gathered = _centers(local[..., 0], find_places(spec, trajectory).place == index)
+    late = np.flatnonzero(np.abs(gathered) > _GATHERED * tank.inside_m[0])
     if not len(late):
         return None
     body = spec.bodies[index]
