@@ -8,11 +8,12 @@ ball rolls on, rubber bounces), the draw is made among bodies of one kind, both 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TypeVar
 
 import numpy as np
 
+from physreel.analysis.draws import pick, shuffled
 from physreel.spec import Body, SceneSpec
 
 _T = TypeVar("_T")
@@ -39,16 +40,6 @@ def conduct(spec: SceneSpec, body: Body) -> str:
     friction = math.fsum(pair.friction for pair in pairs) / len(pairs)
     band = f"{restitution / _RESTITUTION_BAND:.0f}"
     return " ".join([sort, *noun, band, *(["slippery"] if friction < _SLIPPERY_FRICTION else [])])
-
-
-def pick(rng: np.random.Generator, items: Sequence[_T]) -> _T:
-    """One of the items, each as likely."""
-    return items[int(rng.integers(len(items)))]
-
-
-def shuffled(rng: np.random.Generator, items: Sequence[_T]) -> tuple[_T, ...]:
-    """The items in random order."""
-    return tuple(items[k] for k in rng.permutation(len(items)))
 
 
 def draw_balanced(

@@ -6,15 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from physreel.analysis.draws import pick, shuffled
 from physreel.analysis.words import listed
-from physreel.labels.drawing import (
-    conduct,
-    draw_balanced,
-    draw_contest,
-    draw_subset,
-    pick,
-    shuffled,
-)
+from physreel.labels.drawing import conduct, draw_balanced, draw_contest, draw_subset
 from physreel.labels.facts import BOUNCE_RISE_M, Facts, read_facts
 from physreel.labels.naming import Names
 from physreel.labels.sounds import impact_in_window, impacts_heard

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from physreel.analysis.draws import pick
 from physreel.errors import PhysreelError
-from physreel.labels.drawing import conduct, draw_balanced, pick
+from physreel.labels.drawing import conduct, draw_balanced
 from physreel.labels.facts import BOUNCE_RISE_M, Facts, read_facts
 from physreel.labels.naming import Names
 from physreel.spec import MATERIALS, SceneSpec

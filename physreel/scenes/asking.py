@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,8 +44,3 @@ def coin(rng: np.random.Generator) -> bool:
     It is thrown whether or not they can be asked, so that it changes nothing in how often each answer comes up.
     """
     return bool(rng.random() < 0.5)
-
-
-def shuffled(rng: np.random.Generator, items: Sequence[str]) -> tuple[str, ...]:
-    """The items in random order."""
-    return tuple(items[k] for k in rng.permutation(len(items)))

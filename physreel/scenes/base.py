@@ -13,6 +13,9 @@ from physreel.scenes.parameters import SceneParameters
 from physreel.spec import SceneSpec, SpecModel
 from physreel.values import Event, Outcome, Question, Trajectory
 
+GRAVITY_M_S2 = -SceneSpec.model_fields["gravity_m_s2"].default[2]
+"""What things fall by where a scene says nothing else."""
+
 Quality = Literal["draft", "standard", "fine"]
 
 

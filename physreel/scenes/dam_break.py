@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 from pydantic import Field
 
+from physreel.analysis.draws import pick
 from physreel.analysis.liquids import (
     crossing_s,
     extreme_m,
@@ -21,9 +22,9 @@ from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.scenes.asking import coin, even_out
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, particle_spacing_m
-from physreel.scenes.objects import describe, draw_look, pick
+from physreel.scenes.objects import describe, draw_look
 from physreel.scenes.parameters import Choice, FloatRange, SceneParameters, choice, float_range
-from physreel.scenes.rooms import SURFACES, draw_camera, draw_room, draw_stand, draw_surface, ear_pair
+from physreel.scenes.rooms import camera_choice, draw_camera, draw_place, filmed, support_choice, surface_choice
 from physreel.scenes.tanks import TankOutcome, draw_turn, in_frame, put, spill_question, tank_points, tank_record
 from physreel.spec import Body, Box, Cylinder, Fluid, Quat, RegionFill, SceneSpec, Tank, Vec3
 from physreel.values import Event, Outcome, Question, Trajectory
@@ -80,13 +81,9 @@ class DamBreak(Scene):
             0.9, 2.0, allowed=(0.3, 4.0), unit="1", description="height of the column over its width"
         )
         obstacle: Choice = choice(_OBSTACLES, allowed=_OBSTACLES, description="what stands in the way")
-        support: Choice = choice(("table", "floor"), allowed=("table", "floor"), description="what the tank stands on")
-        surface: Choice = choice(
-            ("wood", "marble", "tiles", "rubber", "concrete"), allowed=SURFACES, description="what that is made of"
-        )
-        camera_motion: Choice = choice(
-            ("still", "slow"), allowed=("still", "slow"), description="whether the camera moves"
-        )
+        support: Choice = support_choice("the tank")
+        surface: Choice = surface_choice("wood", "marble", "tiles", "rubber", "concrete")
+        camera_motion: Choice = camera_choice()
 
     def sample(self, rng: np.random.Generator) -> SceneSpec:
         """Draw a tank, a column at one end of it, an obstacle and a camera that sees along and into the tank."""
@@ -97,10 +94,7 @@ class DamBreak(Scene):
         high = drawn["column_aspect"] * width
         deep = drawn["tank_depth_share"] * length
         tank = Tank(inside_m=(length, deep, drawn["tank_height_share"] * high), wall_m=max(0.005, 0.014 * length))
-        surface = draw_surface(rng, drawn["surface"])
-        stand = draw_stand(rng, drawn["support"], surface, least_m=(1.3 * length, 2.0 * deep))
-        floor = surface if drawn["support"] == "floor" else draw_surface(rng, "wood")
-        room = draw_room(rng, floor, *_ROOM_HALF_M)
+        room, stand = draw_place(rng, drawn, _ROOM_HALF_M, least_m=(1.3 * length, 2.0 * deep))
         # The column is at the tank's own - x; the tank is turned so that it is as often on the left as on the right.
         place, turn = (0.0, 0.0, stand.top_m), draw_turn(rng)
         look, _ = draw_look(rng, "glass")
@@ -126,10 +120,7 @@ class DamBreak(Scene):
             fluids=(Fluid(name="liquid", liquid=liquid.name, fills=(column,), label=liquid.name),),
             liquids=(liquid,),
             particle_spacing_m=particle_spacing_m(width * deep * high, self.clip.quality),
-            cameras=(camera,),
-            lights=room.lights,
-            environment=room.environment,
-            microphones=ear_pair(camera),
+            **filmed(room, camera),
             cue_s=min(round(0.12 * self.clip.fps) / self.clip.fps, 0.5 * self.clip.duration_s),
             parameters=drawn,
         )

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from pydantic import Field
 
+from physreel.analysis.draws import pick
 from physreel.analysis.liquids import (
     GONE,
     IN_FLIGHT,
@@ -23,16 +24,16 @@ from physreel.geometry.vessels import capacity_m3, inner_radius_m, level_for_vol
 from physreel.scenes.asking import coin, even_out, picture_side
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, particle_spacing_m
-from physreel.scenes.objects import describe, draw_look, pick
+from physreel.scenes.objects import describe, draw_look
 from physreel.scenes.parameters import Choice, FloatRange, IntRange, SceneParameters, choice, float_range, int_range
-from physreel.scenes.rooms import SURFACES, draw_camera, draw_room, draw_stand, draw_surface, ear_pair
+from physreel.scenes.rooms import camera_choice, draw_camera, draw_place, filmed, support_choice, surface_choice
 from physreel.scenes.tanks import tank_points
+from physreel.scenes.vessels import VESSEL_MATERIALS, draw_unlike
 from physreel.spec import Body, Box, Compound, Fluid, Piece, SceneSpec, Tank, Vessel, VesselFill
 from physreel.values import Event, Outcome, Question, Trajectory
 
 _ROOM_HALF_M = (1.6, 1.4)
 _FORMS = ("pot", "funnel", "tub")
-_MATERIALS = ("glass", "ceramic", "steel", "ABS")
 
 _HOLE_SPACINGS = 3.3
 """Holes are at least as many draft spacings wide."""
@@ -98,7 +99,7 @@ class Draining(Scene):
         liquid: Choice = choice(LIQUID_NAMES, allowed=LIQUID_NAMES, description="what drains")
         vessel_count: IntRange = int_range(1, 2, allowed=(1, 2), description="how many vessels drain side by side")
         form: Choice = choice(_FORMS, allowed=_FORMS, description="form of each vessel")
-        material: Choice = choice(_MATERIALS, allowed=_MATERIALS, description="what each vessel is made of")
+        material: Choice = choice(VESSEL_MATERIALS, allowed=VESSEL_MATERIALS, description="what each vessel is made of")
         volume_l: FloatRange = float_range(
             0.35, 1.0, allowed=(0.1, 5.0), unit="l", description="amount of liquid in each vessel"
         )
@@ -109,13 +110,9 @@ class Draining(Scene):
         drop_height_m: FloatRange = float_range(
             0.04, 0.12, allowed=(0.02, 1.0), unit="m", description="height of the hole above the tray's floor"
         )
-        support: Choice = choice(("table", "floor"), allowed=("table", "floor"), description="what all of it stands on")
-        surface: Choice = choice(
-            ("wood", "marble", "tiles", "steel", "rubber"), allowed=SURFACES, description="what that is made of"
-        )
-        camera_motion: Choice = choice(
-            ("still", "slow"), allowed=("still", "slow"), description="whether the camera moves"
-        )
+        support: Choice = support_choice("all of it")
+        surface: Choice = surface_choice()
+        camera_motion: Choice = camera_choice()
 
     def sample(self, rng: np.random.Generator) -> SceneSpec:
         """Draw one or two vessels on legs, a tray below, and a camera that sees both the vessels and the tray."""
@@ -128,10 +125,7 @@ class Draining(Scene):
         vessels: list[_Drawn] = []
         for volume in volumes:
             vessels.append(_draw_vessel(rng, parameters, volume, least, below, {vessel.label for vessel in vessels}))
-        surface = draw_surface(rng, drawn["surface"])
-        stand = draw_stand(rng, drawn["support"], surface, least_m=(0.62, 0.45))
-        floor = surface if drawn["support"] == "floor" else draw_surface(rng, "wood")
-        room = draw_room(rng, floor, *_ROOM_HALF_M)
+        room, stand = draw_place(rng, drawn, _ROOM_HALF_M, least_m=(0.62, 0.45))
         tray, at = _tray(rng, vessels)
         bodies = [
             Body(name="tray", shape=tray[0], material=tray[1], motion="static", position_m=(0.0, 0.0, stand.top_m),
@@ -174,10 +168,7 @@ class Draining(Scene):
             fluids=tuple(fluids),
             liquids=(liquid,),
             particle_spacing_m=particle_spacing_m(total, self.clip.quality),
-            cameras=(camera,),
-            lights=room.lights,
-            environment=room.environment,
-            microphones=ear_pair(camera),
+            **filmed(room, camera),
             cue_s=min(round(0.4 * self.clip.fps) / self.clip.fps, 0.5 * self.clip.duration_s),
             parameters=drawn,
         )
@@ -320,13 +311,8 @@ def _draw_vessel(
     """A vessel with a hole in its floor, and legs that stand ``below_m`` lower and hold it by its rim."""
     form = parameters.form.draw(rng)
     material = parameters.material.draw(rng)
-    for _ in range(12):
-        look, color = draw_look(rng, material)
-        label = describe(color, material, form)
-        if label not in taken:
-            break
-    else:
-        label = f"other {label}"
+    look, label = draw_unlike(rng, material, lambda color: describe(color, material, form), taken)
+    label = f"other {label}" if label in taken else label
     scale = float(volume ** (1.0 / 3.0))
     hole = 0.5 * max(parameters.hole_share.draw(rng) * scale, least_hole_m)
     # Radii and depth in units of the cube root of the liquid's volume.

@@ -16,17 +16,27 @@ from physreel.analysis import (
     rest_time_s,
     supports_at_end,
 )
+from physreel.analysis.draws import pick
 from physreel.geometry.extents import lowest_points
 from physreel.geometry.rotations import random_wxyz
-from physreel.scenes.base import ClipSettings, Scene
-from physreel.scenes.objects import OBJECT_MATERIALS, OBJECT_SHAPES, DrawnObject, draw_object, pick
+from physreel.scenes.base import GRAVITY_M_S2, ClipSettings, Scene
+from physreel.scenes.objects import OBJECT_MATERIALS, OBJECT_SHAPES, DrawnObject, draw_object
 from physreel.scenes.parameters import Choice, FloatRange, IntRange, SceneParameters, choice, float_range, int_range
-from physreel.scenes.rooms import SURFACES, Surface, draw_camera, draw_room, draw_surface, ear_pair, table_shape
+from physreel.scenes.rooms import (
+    SURFACES,
+    USUAL_SURFACES,
+    Surface,
+    camera_choice,
+    draw_camera,
+    draw_room,
+    draw_surface,
+    filmed,
+    table_shape,
+)
 from physreel.spec import Body, Box, Compound, Piece, SceneSpec, Vec3
 from physreel.values import Event, Outcome, Question, Trajectory
 
 _ROOM_HALF_M = (2.4, 2.0)
-_GRAVITY = 9.81
 
 
 class ObjectOutcome(Outcome):
@@ -93,16 +103,14 @@ class Falling(Scene):
             ("table", "shelf", "none"), allowed=("table", "shelf", "none"), description="what the objects fall onto"
         )
         surface: Choice = choice(
-            ("wood", "marble", "tiles", "steel", "rubber"),
+            USUAL_SURFACES,
             allowed=SURFACES,
             description="what the table or shelf is made of (without either: the floor)",
         )
         floor: Choice = choice(
             ("wood", "marble", "concrete", "carpet", "tiles"), allowed=SURFACES, description="what the floor is made of"
         )
-        camera_motion: Choice = choice(
-            ("still", "slow"), allowed=("still", "slow"), description="whether the camera moves"
-        )
+        camera_motion: Choice = camera_choice()
 
     def sample(self, rng: np.random.Generator) -> SceneSpec:
         """Draw a room, furniture, objects in free space above it, a camera that sees them, and two microphones."""
@@ -129,10 +137,7 @@ class Falling(Scene):
             duration_s=self.clip.duration_s,
             fps=self.clip.fps,
             bodies=(*room.bodies, *furniture, *objects),
-            cameras=(camera,),
-            lights=room.lights,
-            environment=room.environment,
-            microphones=ear_pair(camera),
+            **filmed(room, camera),
             cue_s=_cue(self.clip, objects, top_m),
             parameters=drawn,
         )
@@ -351,7 +356,7 @@ def _must_see(starts: Any, region: tuple[Vec3, Vec3], top_m: float) -> Any:
 def _cue(clip: ClipSettings, objects: tuple[Body, ...], top_m: float) -> float:
     """Until about the first landing, at least a quarter second: what moves where is seen, what comes of it is not."""
     gaps = [body.position_m[2] + float(lowest_points(body.shape, body.orientation_wxyz)[0]) - top_m for body in objects]
-    fall_s = float(np.sqrt(2.0 * max(min(gaps), 0.0) / _GRAVITY))
+    fall_s = float(np.sqrt(2.0 * max(min(gaps), 0.0) / GRAVITY_M_S2))
     frames = max(round(0.25 * clip.fps), int(fall_s * clip.fps))
     return min(frames / clip.fps, 0.5 * clip.duration_s)
 

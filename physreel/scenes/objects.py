@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from physreel.analysis.draws import pick
 from physreel.spec import (
     MATERIALS,
     Box,
@@ -53,11 +54,6 @@ class DrawnObject:
     look: Look
     label: str
     radius_m: float
-
-
-def pick(rng: np.random.Generator, values: Any) -> Any:
-    """One of a sequence, each as likely."""
-    return values[int(rng.integers(len(values)))]
 
 
 def draw_object(rng: np.random.Generator, kind: str, material: str, size_m: float) -> DrawnObject:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from physreel.analysis.draws import pick, shuffled
 from physreel.analysis.liquids import GONE, OUTSIDE, arrival_rows, find_places, liquid_of
 from physreel.analysis.thresholds import SEEN_PARTICLES
 from physreel.analysis.words import Phrasing, a, amount, fullness, sentence
-from physreel.scenes.asking import even_out, picture_side, shuffled
-from physreel.scenes.objects import pick
+from physreel.scenes.asking import even_out, picture_side
 from physreel.spec import SceneSpec
 from physreel.values import Question, Trajectory
 

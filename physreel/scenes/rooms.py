@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from physreel.analysis.draws import pick
 from physreel.scenes.base import ClipSettings
-from physreel.scenes.objects import pick
+from physreel.scenes.parameters import choice
 from physreel.spec import (
     MATERIALS,
     Body,
@@ -30,11 +33,17 @@ from physreel.spec import (
 SURFACES = ("wood", "marble", "concrete", "carpet", "tiles", "rubber", "steel", "ice")
 """What floors and table tops can be made of, as a user names it."""
 
+USUAL_SURFACES = ("wood", "marble", "tiles", "steel", "rubber")
+"""What they are made of where a user says nothing."""
+
 _WALL_COLORS = (
     (0.74, 0.72, 0.68), (0.62, 0.68, 0.72), (0.70, 0.63, 0.52), (0.48, 0.58, 0.52), (0.68, 0.52, 0.46),
     (0.42, 0.47, 0.58), (0.78, 0.76, 0.70), (0.56, 0.50, 0.58),
 )  # fmt: skip
 _HALF = 0.5**0.5
+
+LEAST_TABLE_M = (0.5, 0.42)
+"""Width and depth of a table top that has room for a few small things."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,21 @@ class Stand:
 
     bodies: tuple[Body, ...]
     top_m: float
+
+
+def support_choice(what: str) -> Any:
+    """The parameter ``support``: what ``what`` stands on."""
+    return choice(("table", "floor"), allowed=("table", "floor"), description=f"what {what} stands on")
+
+
+def surface_choice(*usual: str) -> Any:
+    """The parameter ``surface``: what the support is made of."""
+    return choice(usual or USUAL_SURFACES, allowed=SURFACES, description="what that is made of")
+
+
+def camera_choice() -> Any:
+    """The parameter ``camera_motion``."""
+    return choice(("still", "slow"), allowed=("still", "slow"), description="whether the camera moves")
 
 
 def draw_surface(rng: np.random.Generator, kind: str) -> Surface:
@@ -108,7 +132,7 @@ def table_shape(width_m: float, depth_m: float, thick_m: float, height_m: float,
 
 
 def draw_stand(
-    rng: np.random.Generator, support: str, surface: Surface, *, least_m: tuple[float, float] = (0.5, 0.42)
+    rng: np.random.Generator, support: str, surface: Surface, *, least_m: tuple[float, float] = LEAST_TABLE_M
 ) -> Stand:
     """A "table" about the middle of the room, its top ``least_m`` (width, depth) or a little more; or the "floor"."""
     if support == "floor":
@@ -145,6 +169,27 @@ def draw_room(rng: np.random.Generator, floor: Surface, half_width_m: float, hal
         ),
     )  # fmt: skip
     return Room(bodies, *_draw_light(rng))
+
+
+def draw_place(
+    rng: np.random.Generator,
+    drawn: Mapping[str, Any],
+    room_half_m: tuple[float, float],
+    *,
+    least_m: tuple[float, float] = LEAST_TABLE_M,
+) -> tuple[Room, Stand]:
+    """A room and what things stand on in it, by the parameters ``support`` and ``surface``; under a table is wood."""
+    surface = draw_surface(rng, drawn["surface"])
+    stand = draw_stand(rng, drawn["support"], surface, least_m=least_m)
+    floor = surface if drawn["support"] == "floor" else draw_surface(rng, "wood")
+    return draw_room(rng, floor, *room_half_m), stand
+
+
+def filmed(room: Room, camera: Camera) -> dict[str, Any]:
+    """The fields of a spec that say how it is lit, seen and heard: a stereo pair at the camera."""
+    return {
+        "cameras": (camera,), "lights": room.lights, "environment": room.environment, "microphones": ear_pair(camera),
+    }  # fmt: skip
 
 
 def _draw_light(rng: np.random.Generator) -> tuple[tuple[Light, ...], Environment]:

@@ -7,17 +7,18 @@ from typing import Any, cast
 import numpy as np
 from pydantic import Field
 
+from physreel.analysis.draws import pick, shuffled
 from physreel.analysis.floating import Immersion, find_immersions
 from physreel.analysis.liquids import GONE, IN_FLIGHT, OUTSIDE, find_places
 from physreel.analysis.words import Phrasing, a, listed, sentence
 from physreel.geometry.extents import bounding_radius_m, lowest_points
 from physreel.geometry.rotations import random_wxyz, rotate_wxyz
-from physreel.scenes.asking import coin, shuffled
-from physreel.scenes.base import ClipSettings, Scene
+from physreel.scenes.asking import coin
+from physreel.scenes.base import GRAVITY_M_S2, ClipSettings, Scene
 from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, particle_spacing_m
-from physreel.scenes.objects import COLORS, pick
+from physreel.scenes.objects import COLORS
 from physreel.scenes.parameters import Choice, FloatRange, IntRange, SceneParameters, choice, float_range, int_range
-from physreel.scenes.rooms import SURFACES, draw_camera, draw_room, draw_stand, draw_surface, ear_pair
+from physreel.scenes.rooms import camera_choice, draw_camera, draw_place, filmed, support_choice, surface_choice
 from physreel.scenes.tanks import draw_turn, put, tank_points
 from physreel.spec import (
     MATERIALS,
@@ -37,7 +38,6 @@ from physreel.spec import (
 from physreel.values import Event, Outcome, Question, Trajectory
 
 _ROOM_HALF_M = (1.8, 1.6)
-_GRAVITY = 9.81
 _SHAPES = ("sphere", "box", "cylinder", "capsule", "ellipsoid")
 _NOUNS = {"sphere": "ball", "box": "block", "cylinder": "cylinder", "capsule": "capsule", "ellipsoid": "egg"}
 _UNDECIDED = (0.94, 1.06)
@@ -110,13 +110,9 @@ class SinkOrFloat(Scene):
         drop_height_m: FloatRange = float_range(
             0.02, 0.2, allowed=(0.005, 1.0), unit="m", description="gap between each body and the surface at the start"
         )
-        support: Choice = choice(("table", "floor"), allowed=("table", "floor"), description="what the tank stands on")
-        surface: Choice = choice(
-            ("wood", "marble", "tiles", "steel", "rubber"), allowed=SURFACES, description="what that is made of"
-        )
-        camera_motion: Choice = choice(
-            ("still", "slow"), allowed=("still", "slow"), description="whether the camera moves"
-        )
+        support: Choice = support_choice("the tank")
+        surface: Choice = surface_choice()
+        camera_motion: Choice = camera_choice()
 
     def sample(self, rng: np.random.Generator) -> SceneSpec:
         """Draw a tank, painted bodies above it, and a camera that sees them and into the tank."""
@@ -126,10 +122,7 @@ class SinkOrFloat(Scene):
         length = drawn["tank_length_m"]
         deep, level = 0.68 * length, drawn["level_share"] * length
         tank = Tank(inside_m=(length, deep, level + 0.28 * length), wall_m=max(0.005, 0.016 * length))
-        surface = draw_surface(rng, drawn["surface"])
-        stand = draw_stand(rng, drawn["support"], surface)
-        floor = surface if drawn["support"] == "floor" else draw_surface(rng, "wood")
-        room = draw_room(rng, floor, *_ROOM_HALF_M)
+        room, stand = draw_place(rng, drawn, _ROOM_HALF_M)
         place, turn = (0.0, 0.0, stand.top_m), draw_turn(rng)
         bodies, materials = self._drop(rng, parameters, drawn, tank, level, liquid.density_kg_m3)
         bodies = [body.model_copy(update={"position_m": put(place, turn, body.position_m)}) for body in bodies]
@@ -157,10 +150,7 @@ class SinkOrFloat(Scene):
             fluids=(fluid,),
             liquids=(liquid,),
             particle_spacing_m=particle_spacing_m(length * deep * level, self.clip.quality),
-            cameras=(camera,),
-            lights=room.lights,
-            environment=room.environment,
-            microphones=ear_pair(camera),
+            **filmed(room, camera),
             cue_s=_cue(self.clip, drop),
             parameters=drawn,
         )
@@ -357,7 +347,7 @@ def _ratio(rng: np.random.Generator, allowed: FloatRange) -> float:
 
 def _cue(clip: ClipSettings, drop_m: float) -> float:
     """Until about the first splash, at least a fifth of a second."""
-    frames = max(round(0.2 * clip.fps), int(np.sqrt(2.0 * drop_m / _GRAVITY) * clip.fps))
+    frames = max(round(0.2 * clip.fps), int(np.sqrt(2.0 * drop_m / GRAVITY_M_S2) * clip.fps))
     return min(frames / clip.fps, 0.5 * clip.duration_s)
 
 

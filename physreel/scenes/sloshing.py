@@ -18,17 +18,16 @@ from physreel.analysis.liquids import (
 from physreel.analysis.words import Phrasing, amount, sentence
 from physreel.geometry.rotations import rotate_wxyz
 from physreel.scenes.asking import coin, picture_side
-from physreel.scenes.base import ClipSettings, Scene
+from physreel.scenes.base import GRAVITY_M_S2, ClipSettings, Scene
 from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, particle_spacing_m
 from physreel.scenes.objects import draw_look
 from physreel.scenes.parameters import Choice, FloatRange, SceneParameters, choice, float_range
-from physreel.scenes.rooms import SURFACES, draw_camera, draw_room, draw_stand, draw_surface, ear_pair
+from physreel.scenes.rooms import camera_choice, draw_camera, draw_place, filmed, support_choice, surface_choice
 from physreel.scenes.tanks import TankOutcome, draw_turn, in_frame, put, spill_question, tank_points, tank_record
 from physreel.spec import Body, Fluid, Keyframe, Quat, SceneSpec, Tank, Vec3, VesselFill
 from physreel.values import Event, Outcome, Question, Trajectory
 
 _ROOM_HALF_M = (1.8, 1.6)
-_GRAVITY = 9.81
 _KEY_S = 1.0 / 60.0
 _END_SPACINGS = 2.5
 _STILL_SPEED_M_S = 0.01
@@ -115,13 +114,9 @@ class Sloshing(Scene):
             0.75, 1.25, allowed=(0.2, 3.0), unit="1",
             description="frequency of shaking over the liquid's own (linear waves)",
         )  # fmt: skip
-        support: Choice = choice(("table", "floor"), allowed=("table", "floor"), description="what the tank stands on")
-        surface: Choice = choice(
-            ("wood", "marble", "tiles", "steel", "rubber"), allowed=SURFACES, description="what that is made of"
-        )
-        camera_motion: Choice = choice(
-            ("still", "slow"), allowed=("still", "slow"), description="whether the camera moves"
-        )
+        support: Choice = support_choice("the tank")
+        surface: Choice = surface_choice()
+        camera_motion: Choice = camera_choice()
 
     def sample(self, rng: np.random.Generator) -> SceneSpec:
         """Draw a tank, its way, and a camera that sees the tank all along it."""
@@ -135,11 +130,8 @@ class Sloshing(Scene):
         drive = _draw_drive(rng, drawn, length, natural_hz(length, level))
         ends = drive.place_m(np.linspace(0.0, drive.begin_s + drive.length_s, 200))
         middle = 0.5 * float(ends.min() + ends.max())
-        surface = draw_surface(rng, drawn["surface"])
         least = (1.35 * length + float(np.ptp(ends)), 2.0 * deep + 0.1)
-        stand = draw_stand(rng, drawn["support"], surface, least_m=least)
-        floor = surface if drawn["support"] == "floor" else draw_surface(rng, "wood")
-        room = draw_room(rng, floor, *_ROOM_HALF_M)
+        room, stand = draw_place(rng, drawn, _ROOM_HALF_M, least_m=least)
         turn = draw_turn(rng, 12.0 if drawn["support"] == "table" else 20.0)
         keys = _keys(drive, middle, turn, stand.top_m)
         look, _ = draw_look(rng, "glass")
@@ -162,10 +154,7 @@ class Sloshing(Scene):
             fluids=(fluid,),
             liquids=(liquid,),
             particle_spacing_m=particle_spacing_m(length * deep * level, self.clip.quality),
-            cameras=(camera,),
-            lights=room.lights,
-            environment=room.environment,
-            microphones=ear_pair(camera),
+            **filmed(room, camera),
             cue_s=min(round((drive.begin_s + 0.25) * self.clip.fps) / self.clip.fps, 0.5 * self.clip.duration_s),
             parameters=drawn,
         )
@@ -261,7 +250,7 @@ class Sloshing(Scene):
 def natural_hz(length_m: float, level_m: float) -> float:
     """Frequency of the first mode along a tank by linear waves: f = √(g k tanh(k h)) / 2π, k = π / L."""
     k = np.pi / length_m
-    return float(np.sqrt(_GRAVITY * k * np.tanh(k * level_m)) / (2.0 * np.pi))
+    return float(np.sqrt(GRAVITY_M_S2 * k * np.tanh(k * level_m)) / (2.0 * np.pi))
 
 
 def _draw_drive(rng: np.random.Generator, drawn: dict[str, object], length: float, natural: float) -> _Drive:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -10,9 +10,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from physreel.analysis.draws import pick
 from physreel.geometry.rotations import axis_angle_to_wxyz, rotate_wxyz
 from physreel.geometry.vessels import capacity_m3, inner_radius_m, inside
-from physreel.scenes.objects import describe, draw_look, pick
+from physreel.scenes.objects import describe, draw_look
 from physreel.spec import Body, Capsule, Compound, Look, Piece, Vessel
 
 VESSEL_KINDS = ("glass", "bowl", "bucket", "cup", "jug", "bottle")
@@ -76,12 +77,20 @@ def draw_vessel(
         profile = np.column_stack([_widened(profile, shape, neck_m), profile[:, 1]])
         shape = _scaled(profile, material, capacity)
     handle = _handle(rng, shape) if kind in _WITH_HANDLE else None
+    look, label = draw_unlike(rng, material, lambda color: _label(kind, material, color, shape), taken)
+    return DrawnVessel(kind, shape, handle, material, look, label)
+
+
+def draw_unlike(
+    rng: np.random.Generator, material: str, called: Callable[[str], str], taken: Collection[str]
+) -> tuple[Look, str]:
+    """A look of a material and what a thing of that colour is ``called``: not one of ``taken``, if a dozen draws do."""
     for _ in range(12):
         look, color = draw_look(rng, material)
-        label = _label(kind, material, color, shape)
+        label = called(color)
         if label not in taken:
             break
-    return DrawnVessel(kind, shape, handle, material, look, label)
+    return look, label
 
 
 def _label(kind: str, material: str, color: str, shape: Vessel) -> str:
@@ -198,6 +207,14 @@ def bar_points(handle: Compound, apart_m: float) -> tuple[Floats, Floats]:
     return np.concatenate(points), np.concatenate(radii)
 
 
+def with_handle(body: Body, vessel: DrawnVessel) -> tuple[Body, ...]:
+    """A vessel's body, and its handle's if it has one, which goes where the vessel goes."""
+    if vessel.handle is None:
+        return (body,)
+    handle = {"name": f"{body.name}_handle", "shape": vessel.handle, "label": f"handle of the {vessel.label}"}
+    return body, body.model_copy(update=handle)
+
+
 def standing_bodies(name: str, vessel: DrawnVessel, position_m: ArrayLike, yaw_rad: float) -> tuple[Body, ...]:
     """A vessel that stands still, and its handle if it has one, turned by ``yaw_rad`` about the vertical."""
     x, y, z = np.asarray(position_m, np.float64).tolist()
@@ -206,10 +223,7 @@ def standing_bodies(name: str, vessel: DrawnVessel, position_m: ArrayLike, yaw_r
         name=name, shape=vessel.shape, material=vessel.material, motion="static", position_m=(x, y, z),
         orientation_wxyz=(w, i, j, k), look=vessel.look, label=vessel.label,
     )  # fmt: skip
-    if vessel.handle is None:
-        return (body,)
-    handle = {"name": f"{name}_handle", "shape": vessel.handle, "label": f"handle of the {vessel.label}"}
-    return body, body.model_copy(update=handle)
+    return with_handle(body, vessel)
 
 
 def lean_capacity_m3(shape: Vessel, tilt_rad: float, head_m: float = 0.0) -> float:
