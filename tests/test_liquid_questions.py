@@ -359,3 +359,23 @@ def test_only_what_sounds_at_once_is_asked_of_the_ear():
 @pytest.mark.parametrize("scene", ["dam_break", "sloshing", "sink_or_float", "draining"])
 def test_tanks_are_asked_of_the_eye(asked, scene):
     assert {question.needs for questions, _ in asked[scene] for question in questions} == {"picture"}
+
+
+def test_the_end_at_which_liquid_rises_first_is_that_of_what_is_in_the_tank():
+    spec = tank_world("sloshing", duration_s=0.2).model_copy(update={"cameras": (filmed(0.0, -1.0),)})
+    points = np.zeros((7, 24, 3), np.float32) + np.array([0.0, 0.0, 0.05], np.float32)
+    points[3:, :, 0] = 0.01
+    # Four go over the wall at once and are parked far off on the left.
+    points[1:, 20:] = -9.0
+    present = np.ones((7, 24), bool)
+    present[1:, 20:] = False
+    outcome = SloshingOutcome(**TANK, spills=True, spill_s=0.05, in_tank_share=20 / 24, level_m=0.1, amplitude_m=0.0,
+                              amplitude_s=0.1, stopped_s=0.1, frequency_hz=None)  # fmt: skip
+    run = moving(spec, track(points, 0.01, present=present))
+    sides = {
+        question.answer
+        for seed in range(20)
+        for question in Sloshing().questions(spec, run, outcome, (), np.random.default_rng(seed))
+        if question.kind == "first_rise"
+    }
+    assert sides == {"right"}
