@@ -12,12 +12,12 @@ from physreel.geometry.distances import world_distances
 from physreel.geometry.extents import support_distances
 from physreel.geometry.rotations import axis_angle_to_wxyz, multiply_wxyz, rotate_wxyz
 from physreel.geometry.vessels import vessel_outline
+from physreel.scenes.base import GRAVITY_M_S2
 from physreel.scenes.vessels import DrawnVessel, bar_points, tilt_to_hold_rad
 from physreel.spec import Body, Keyframe, Vec3
 
 Floats = NDArray[np.float64]
 
-GRAVITY = 9.81
 CLEARANCE_M = 0.008
 KEY_S = 0.04
 """Time between keyframes: at 120° a second the lip strays 0.1 mm from its way between two of them."""
@@ -109,8 +109,8 @@ def throw_m(vessel: DrawnVessel, volume_m3: float, pour_s: float, drop_m: float,
     of pours simulated.
     """
     flow = 1.2 * volume_m3 / pour_s / (1.3 * vessel.rim_radius_m)
-    speed = (GRAVITY * flow) ** (1.0 / 3.0) / (1.0 + 1.2 * viscosity_pa_s**0.5 + 1.2 * viscosity_pa_s)
-    return float(_THROW * speed * np.sqrt(2.0 * max(drop_m, 0.0) / GRAVITY))
+    speed = (GRAVITY_M_S2 * flow) ** (1.0 / 3.0) / (1.0 + 1.2 * viscosity_pa_s**0.5 + 1.2 * viscosity_pa_s)
+    return float(_THROW * speed * np.sqrt(2.0 * max(drop_m, 0.0) / GRAVITY_M_S2))
 
 
 def pour_keys(

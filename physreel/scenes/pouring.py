@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from physreel.analysis.hollows import hollow_shape
 from physreel.analysis.liquids import (
     GONE,
     IN_FLIGHT,
@@ -26,8 +27,8 @@ from physreel.scenes.liquids import LIQUID_NAMES, draw_liquid, least_opening_m, 
 from physreel.scenes.parameters import Choice, FloatRange, SceneParameters, choice, float_range
 from physreel.scenes.pour_motion import TiltPlan, clear_way, lip_at, plan_tilt, throw_m
 from physreel.scenes.pouring_words import pouring_caption, pouring_questions
-from physreel.scenes.rooms import SURFACES, draw_camera, draw_room, draw_stand, draw_surface, ear_pair
-from physreel.scenes.vessels import VESSEL_MATERIALS, DrawnVessel, draw_vessel, standing_bodies
+from physreel.scenes.rooms import camera_choice, draw_camera, draw_place, filmed, support_choice, surface_choice
+from physreel.scenes.vessels import VESSEL_MATERIALS, DrawnVessel, draw_vessel, standing_bodies, with_handle
 from physreel.spec import Body, Fluid, Keyframe, SceneSpec, VesselFill
 from physreel.values import Event, Outcome, Question, Trajectory
 
@@ -110,15 +111,9 @@ class Pouring(Scene):
         pour_time_s: FloatRange = float_range(
             0.9, 1.7, allowed=(0.2, 20.0), unit="s", description="time from the first flow to the greatest tilt"
         )
-        support: Choice = choice(
-            ("table", "floor"), allowed=("table", "floor"), description="what the lower vessel stands on"
-        )
-        surface: Choice = choice(
-            ("wood", "marble", "tiles", "steel", "rubber"), allowed=SURFACES, description="what that is made of"
-        )
-        camera_motion: Choice = choice(
-            ("still", "slow"), allowed=("still", "slow"), description="whether the camera moves"
-        )
+        support: Choice = support_choice("the lower vessel")
+        surface: Choice = surface_choice()
+        camera_motion: Choice = camera_choice()
 
     def sample(self, rng: np.random.Generator) -> SceneSpec:
         """Draw two vessels, a liquid, a motion that pours, and a camera that sees both vessels and what gets wet."""
@@ -140,10 +135,7 @@ class Pouring(Scene):
             volume * pour_share / drawn["target_fill"],
             taken=(source.label,),
         )
-        surface = draw_surface(rng, drawn["surface"])
-        stand = draw_stand(rng, drawn["support"], surface)
-        floor = surface if drawn["support"] == "floor" else draw_surface(rng, "wood")
-        room = draw_room(rng, floor, *_ROOM_HALF_M)
+        room, stand = draw_place(rng, drawn, _ROOM_HALF_M)
         heading = float(np.radians(rng.uniform(-35.0, 35.0)) + (np.pi if rng.random() < 0.5 else 0.0))
         # A handle of the lower vessel is turned away from the stream.
         yaw = heading + np.pi + float(rng.uniform(-1.2, 1.2)) * np.pi / 2.0
@@ -178,10 +170,7 @@ class Pouring(Scene):
             fluids=(fluid,),
             liquids=(liquid,),
             particle_spacing_m=particle_spacing_m(volume, self.clip.quality),
-            cameras=(camera,),
-            lights=room.lights,
-            environment=room.environment,
-            microphones=ear_pair(camera),
+            **filmed(room, camera),
             cue_s=min(round((plan.flow_s + 0.1) * self.clip.fps) / self.clip.fps, 0.5 * self.clip.duration_s),
             parameters=drawn | {"source_material": source.material, "target_material": target.material},
         )
@@ -189,7 +178,7 @@ class Pouring(Scene):
     def outcome(self, spec: SceneSpec, trajectory: Trajectory) -> PouringOutcome:
         """Count the particles in each place at the end, and read times and flow from the signals."""
         source, target = spec.body_index("source"), spec.body_index("target")
-        shape = spec.bodies[target].shape
+        shape = hollow_shape(spec, target)
         places = find_places(spec, trajectory)
         where = {"in_target": (target,), "left": (source,), "spilled": (OUTSIDE, GONE), "in_flight": (IN_FLIGHT,)}
         litres = {f"{name}_l": 1e3 * float(places.volume_m3(*at)[-1]) for name, at in where.items()}
@@ -204,7 +193,7 @@ class Pouring(Scene):
             **{f"{name}_share": places.share_at_end(*at) for name, at in where.items()},
             **litres,
             final_level_m=level,
-            final_level_share=level / (shape.rim_z_m - shape.floor_z_m),  # type: ignore[union-attr]
+            final_level_share=level / (shape.rim_z_m - shape.floor_z_m),
             first_contact_s=min((time for time, name in meets if name == "target"), default=None),
             first_touched=min(meets)[1] if meets else None,
             overflows=over is not None,
@@ -251,10 +240,7 @@ def _moving_bodies(source: DrawnVessel, keys: tuple[Keyframe, ...]) -> tuple[Bod
         name="source", shape=source.shape, material=source.material, motion="driven", keyframes=keys,
         position_m=keys[0].position_m, orientation_wxyz=keys[0].orientation_wxyz, look=source.look, label=source.label,
     )  # fmt: skip
-    if source.handle is None:
-        return (body,)
-    handle = {"name": "source_handle", "shape": source.handle, "label": f"handle of the {source.label}"}
-    return body, body.model_copy(update=handle)
+    return with_handle(body, source)
 
 
 def _must_see(
