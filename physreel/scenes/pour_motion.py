@@ -29,6 +29,7 @@ _THICK_HASTE = 0.45
 _HEAD_M = 0.009  # what still runs stands about as much above the lip
 _FULL_TILT_DEG = 14.0  # beyond the angle at which nothing is held: the last drops run out as well
 _MOST_TILT_DEG = 138.0
+_TILTS = 5  # tilts between the first flow and the greatest that are worked out
 _GLANCE_M, _LOOK_M = 0.035, 0.012  # between points that must be clear: what passes a quick look is looked at closely
 _LIFT_M = 0.006
 _WAY_LIFT_M = 0.014  # more, where all ways to a place were tried in vain
@@ -45,6 +46,7 @@ class TiltPlan:
         back_s: when it begins to turn back, or None.
         flow_rad: tilt at ``flow_s``.
         full_rad: the greatest tilt.
+        between_rad: tilts at equal times between the two.
     """
 
     begin_s: float
@@ -53,12 +55,15 @@ class TiltPlan:
     back_s: float | None
     flow_rad: float
     full_rad: float
+    between_rad: tuple[float, ...] = ()
 
     def angle_rad(self, time_s: ArrayLike) -> Floats:
         """Tilt at times; smooth, rising to the greatest tilt and, where planned, half-way back to upright."""
         from scipy.interpolate import PchipInterpolator
 
-        knots = [(self.begin_s, 0.0), (self.flow_s, self.flow_rad), (self.full_s, self.full_rad)]
+        pour = np.linspace(self.flow_s, self.full_s, len(self.between_rad) + 2).tolist()
+        tilts = (self.flow_rad, *self.between_rad, self.full_rad)
+        knots = [(self.begin_s, 0.0), *zip(pour, tilts, strict=True)]
         if self.back_s is not None:
             knots += [(self.back_s, self.full_rad), (self.back_s + 0.55, 0.5 * self.flow_rad)]
         # Flat ends: it starts from rest and comes to rest.
@@ -83,7 +88,10 @@ def plan_tilt(
     pour_s: float,
     viscosity_pa_s: float,
 ) -> TiltPlan:
-    """When and how far a vessel that holds ``volume_m3`` leans, to let go ``pour_share`` of it within ``pour_s``."""
+    """When and how far a vessel that holds ``volume_m3`` leans, to let go ``pour_share`` of it within ``pour_s``.
+
+    As a hand does, it leans so that about as much runs out in each moment.
+    """
     thick = min(1.0, (viscosity_pa_s / _THICK_PA_S) ** 0.5)
     begin = float(rng.uniform(0.03, 0.15))
     flow_rad = tilt_to_hold_rad(vessel.shape, volume_m3)
@@ -93,13 +101,19 @@ def plan_tilt(
         full_rad += np.radians(_FULL_TILT_DEG)
     full_rad += np.radians(_THICK_TILT_DEG * thick)
     full_rad = max(min(full_rad, np.radians(_MOST_TILT_DEG)), flow_rad + np.radians(6.0))
+    shares = np.linspace(0.0, 1.0, _TILTS + 2)[1:-1]
+    still = [
+        tilt_to_hold_rad(vessel.shape, max(1.0 - share * pour_share, 0.01) * volume_m3, _HEAD_M) for share in shares
+    ]
+    between = np.clip(still + shares * np.radians(_THICK_TILT_DEG * thick), flow_rad, full_rad)
     flow_s = begin + float(rng.uniform(0.4, 0.6))
     full_s = flow_s + pour_s * (1.0 - _THICK_HASTE * thick)
     turns_back = pour_share < 0.8 and thick < 0.3 and rng.random() < 0.6
     back_s = full_s + float(rng.uniform(0.3, 0.6)) if turns_back else None
     return TiltPlan(
-        begin_s=begin, flow_s=flow_s, full_s=full_s, back_s=back_s, flow_rad=float(flow_rad), full_rad=float(full_rad)
-    )
+        begin_s=begin, flow_s=flow_s, full_s=full_s, back_s=back_s, flow_rad=float(flow_rad), full_rad=float(full_rad),
+        between_rad=tuple(np.maximum.accumulate(between).tolist()),
+    )  # fmt: skip
 
 
 def throw_m(vessel: DrawnVessel, volume_m3: float, pour_s: float, drop_m: float, viscosity_pa_s: float) -> float:

@@ -109,7 +109,7 @@ class Pouring(Scene):
             description="height of the lip above the lower vessel's rim, if nothing is in the way",
         )  # fmt: skip
         pour_time_s: FloatRange = float_range(
-            0.9, 1.7, allowed=(0.2, 20.0), unit="s", description="time from the first flow to the greatest tilt"
+            1.0, 1.8, allowed=(0.2, 20.0), unit="s", description="time from the first flow to the greatest tilt"
         )
         support: Choice = support_choice("the lower vessel")
         surface: Choice = surface_choice()

@@ -1,0 +1,71 @@
+"""What a pour of the scene sounds like, as written: the pitch of a filling glass follows its air (law 28)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from physreel.geometry.vessels import inner_radius_m
+from physreel.renderers.audio.air_column import SLICES, mouth_response
+from physreel.renderers.audio.contact import ContactSoundRenderer
+from physreel.scenes.base import ClipSettings
+from physreel.scenes.pouring import Pouring
+from physreel.seeding import sample_rng
+from physreel.simulators.dfsph import DfsphSimulator
+from physreel.values import SAMPLE_RATE_HZ
+
+SIZE, HOP = 4096, 1024
+LEAST_FLOW_M3_S = 3e-5
+SHORTEST_AIR = 1.4
+"""Against the mouth's radius: a shorter column hardly rings (its quality is below 6)."""
+
+FINE = 0.005
+
+
+def resonances_hz(shape, air) -> np.ndarray:
+    """(SLICES + 1,) where the air above the liquid lets out most, below its second resonance, by depth of the level."""
+    hertz = np.arange(300.0, 2400.0, 4.0)
+    response = np.abs(mouth_response(shape, air, hertz))
+    rising = (response[:, 1:-1] > response[:, :-2]) & (response[:, 1:-1] >= response[:, 2:])
+    return hertz[1 + np.argmax(rising, axis=1)]
+
+
+def pitch_shares(spec, trajectory, parts: int) -> list[float]:
+    """Strongest pitch against the air column's lowest resonance, in equal parts of the time in which it fills.
+
+    Each window's spectrum is laid out against the resonance at its moment, so that a part's may be added up; what is
+    within half of it counts, for bubbles ring higher, whatever the level.
+    """
+    samples = ContactSoundRenderer().render(spec, trajectory).samples[:, 0].astype(float)
+    shape = spec.bodies[spec.body_index("target")].shape
+    radius, deep = float(inner_radius_m(shape, shape.rim_z_m)), shape.rim_z_m - shape.floor_z_m
+    level, flow = (trajectory.signals[f"{kind}:target"] for kind in ("level", "inflow"))
+    lowest = resonances_hz(shape, spec.air)
+    shares = np.arange(np.log(0.5), np.log(1.5), FINE)
+    rows = []
+    for start in range(0, len(samples) - SIZE, HOP):
+        time = (start + 0.5 * SIZE) / SAMPLE_RATE_HZ
+        near = np.abs(np.arange(len(level.values)) / level.rate_hz - time) < 0.05
+        height = float(level.values[near].mean())
+        if flow.values[near].mean() < LEAST_FLOW_M3_S or deep - height < SHORTEST_AIR * radius:
+            continue
+        hertz = lowest[round((1.0 - height / deep) * SLICES)]
+        power = np.abs(np.fft.rfft(samples[start : start + SIZE] * np.hanning(SIZE), 4 * SIZE)) ** 2
+        rows.append(np.interp(np.exp(shares) * hertz, np.fft.rfftfreq(4 * SIZE, 1 / SAMPLE_RATE_HZ), power))
+    assert len(rows) > 20
+    bell = np.exp(-0.5 * (np.arange(-30, 31) * FINE / 0.04) ** 2)
+    found = [np.convolve(np.sum(part, axis=0), bell, "same") for part in np.array_split(np.array(rows), parts)]
+    return [float(np.exp(shares[np.argmax(one)])) for one in found]
+
+
+@pytest.mark.parametrize("index", [0, 3])
+def test_the_pitch_of_a_filling_glass_follows_its_air(index):
+    scene = Pouring(
+        clip=ClipSettings(fps=30, duration_s=2.4, quality="draft"),
+        liquid="water", target="glass", target_offset=0, target_fill=0.75, pour_share=1.0, pour_time_s=1.5,
+    )  # fmt: skip
+    spec = scene.sample(sample_rng(6, scene.name, scene.version, index))
+    trajectory = DfsphSimulator().simulate(spec)
+    for parts in (1, 2):
+        shares = pitch_shares(spec, trajectory, parts)
+        assert np.abs(np.array(shares) - 1.0).max() < 0.05, shares
