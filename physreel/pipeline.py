@@ -157,7 +157,7 @@ class Pipeline:
                 f"got {type(outcome).__name__}"
             )
         rng = sample_rng(plan.seed, scene.name, scene.version, index, "questions")
-        asked = questions.general_questions(spec, trajectory, happened, simulator.simulate, rng)
+        asked = questions.general_questions(spec, trajectory, simulator.simulate, rng)
         asked += scene.questions(spec, trajectory, outcome, happened, rng)
         caption = scene.caption(spec, trajectory, outcome, happened)
         sample_id = f"{scene.name}-{plan.seed}-{index:08d}"

@@ -14,7 +14,6 @@ from physreel.analysis import rest_time_s, supports_at_end
 from physreel.errors import SimulationError
 from physreel.geometry.rotations import random_wxyz
 from physreel.labels.drawing import draw_balanced, draw_contest, draw_subset
-from physreel.labels.events import find_events
 from physreel.labels.facts import read_facts
 from physreel.labels.questions import general_questions
 from physreel.labels.whatifs import what_if
@@ -30,8 +29,7 @@ def never(spec):
 
 
 def asked(spec, trajectory, seed=0, simulate=never):
-    events = find_events(spec, trajectory)
-    return general_questions(spec, trajectory, events, simulate, np.random.default_rng(seed))
+    return general_questions(spec, trajectory, simulate, np.random.default_rng(seed))
 
 
 def of_kind(questions, kind):

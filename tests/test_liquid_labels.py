@@ -70,13 +70,13 @@ def test_general_questions_do_not_tell_which_bodies_float():
     wet = drop(spec, {"body_0": 0.12, "body_1": 0.051, "body_2": 0.051}, contacts=lie)
     kinds = set()
     for seed in range(20):
-        kinds |= {q.kind for q in general_questions(spec, wet, (), never, np.random.default_rng(seed))}
+        kinds |= {q.kind for q in general_questions(spec, wet, never, np.random.default_rng(seed))}
     telling = {"rests_on", "rest_time", "first_hit_time", "fastest_hit", "touches_before", "bounces_highest"}
     assert not kinds & telling
     assert "touches" in kinds
     # Of what stays dry they are asked.
     dry = drop(spec, {"body_0": 0.12, "body_1": 0.25, "body_2": 0.25}, contacts=lie)
-    asked = general_questions(spec, dry, (), never, np.random.default_rng(0))
+    asked = general_questions(spec, dry, never, np.random.default_rng(0))
     assert "rest_time" in {question.kind for question in asked}
 
 

@@ -337,7 +337,7 @@ def test_general_labels_work_where_nothing_rigid_moves():
     run = puppet(spec, 0.008, start, hops)
     events = find_events(spec, run)
     assert {event.kind for event in events} >= {"first_drop", "liquid_contact", "vessel_empty"}
-    assert general_questions(spec, run, events, never, np.random.default_rng(0)) == ()
+    assert general_questions(spec, run, never, np.random.default_rng(0)) == ()
     text = general_caption(spec, run, events)
     assert "water in a red plastic pot and a blue plastic pot" in text
     assert "free to move" not in text
@@ -347,9 +347,7 @@ def test_no_question_is_asked_of_what_is_heard_or_would_be_where_liquids_flow():
     spec = floating_world()
     run = drop(spec, {"body_0": 0.12, "body_1": 0.051, "body_2": 0.12})
     for seed in range(10):
-        kinds = {
-            q.kind for q in general_questions(spec, run, find_events(spec, run), never, np.random.default_rng(seed))
-        }
+        kinds = {q.kind for q in general_questions(spec, run, never, np.random.default_rng(seed))}
         assert not kinds & {"impacts_heard", "impact_in_window", "would_it"}
 
 

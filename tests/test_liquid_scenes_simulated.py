@@ -63,7 +63,7 @@ def test_a_pour_arrives_fills_and_is_told():
     asked = scene.questions(spec, trajectory, outcome, events, np.random.default_rng(0))
     arrives = next(question for question in asked if question.kind == "liquid_arrives")
     assert arrives.answer == f"{outcome.first_contact_s:.2f}"
-    assert general_questions(spec, trajectory, events, never, np.random.default_rng(0)) == ()
+    assert general_questions(spec, trajectory, never, np.random.default_rng(0)) == ()
 
 
 def test_a_pour_that_is_set_far_off_misses():

@@ -318,6 +318,19 @@ def overflowing(count: int) -> tuple[SceneSpec, np.ndarray, list[list]]:
     return spec, start, hops
 
 
+def test_what_is_poured_into_a_glass_that_holds_some_arrives_and_what_splashes_up_in_it_does_not():
+    spec = by_hand()
+    own, poured = lattice(0.03, 0.006, 0.036), lattice(0.04, 0.506, 0.576)[:30]
+    goals = lattice(0.03, 0.036, 0.086)
+    hops: list[list] = [[] for _ in (*own, *poured)]
+    hops[-31] = [(0.1, 0.3, tuple(own[-1] + [0.0, 0.0, 1e-4]))]  # up and down again, within the glass
+    for k in range(30):
+        hops[len(own) + k] = [(0.3, 0.7 + 0.01 * k, tuple(goals[k]))]
+    run = puppet(spec, SPACING, np.concatenate([own, poured]), hops)
+    arrival = first_arrivals(spec, run)[spec.body_index("target")]
+    assert arrival.time_s == pytest.approx(0.7, abs=0.01)
+
+
 def test_an_overflow_begins_when_liquid_first_goes_over_the_rim_of_a_full_vessel():
     spec, start, hops = overflowing(30)
     run = puppet(spec, SPACING, start, hops)

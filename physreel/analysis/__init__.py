@@ -10,7 +10,6 @@ from physreel.analysis.motion import (
     rebound_height_m,
     rest_time_s,
     up_axis,
-    up_direction,
 )
 from physreel.analysis.supports import SupportInterval, support_intervals, supports_at_end
 
@@ -32,5 +31,4 @@ __all__ = [
     "support_intervals",
     "supports_at_end",
     "up_axis",
-    "up_direction",
 ]

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from physreel.analysis.hollows import between_walls, hollow_shape, hollows_by_size
 from physreel.analysis.liquids import liquid_frames, liquid_of
-from physreel.analysis.motion import center_of_mass, center_of_mass_at_end, up_direction
+from physreel.analysis.motion import center_of_mass, center_of_mass_at_end
 from physreel.analysis.supports import supports_at_end
 from physreel.analysis.thresholds import AFLOAT_S, BOTTOM_SPACINGS, SUNK_SPEED_M_S, WET_SPACINGS
 from physreel.analysis.wetting import liquid_gap_m
 from physreel.geometry.extents import support_distances
-from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz, up_direction
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
 

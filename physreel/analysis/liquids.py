@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.analysis.hollows import hollow_shape, hollows_by_size
-from physreel.analysis.motion import up_direction
 from physreel.analysis.thresholds import (
     EMPTY_SHARE,
     FALLING_SPEED_M_S,
@@ -18,7 +17,7 @@ from physreel.analysis.thresholds import (
     OVERFLOW_SHARE,
     SEEN_PARTICLES,
 )
-from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz, up_direction
 from physreel.geometry.vessels import capacity_m3, inside, world_inside
 from physreel.spec import SceneSpec
 from physreel.values import LiquidTrack, Signal, Trajectory
@@ -176,8 +175,12 @@ def arrival_rows(spec: SceneSpec, trajectory: Trajectory) -> tuple[NDArray[np.in
     for i in hollows:
         loose = np.flatnonzero(body < 0)
         body[loose[_within(spec, trajectory, i, impacts.time_s[loose], impacts.point_m[loose])]] = i
-    homes = [i for i in hollows if starts_with_liquid(spec, trajectory, i)]
-    return np.flatnonzero((body >= 0) & ~np.isin(body, homes)), body
+    arrives = body >= 0
+    for i in hollows:
+        own = _starts_in(spec, trajectory, i)
+        rows = np.flatnonzero(body == i)
+        arrives[rows] = ~own[impacts.particle[rows]]
+    return np.flatnonzero(arrives), body
 
 
 def _within(
@@ -196,10 +199,15 @@ def _within(
 
 def starts_with_liquid(spec: SceneSpec, trajectory: Trajectory, body: int) -> bool:
     """Whether there is liquid in a vessel or tank at time 0."""
-    liquid = liquid_of(trajectory)
-    if not len(liquid.position_m):
-        return False
-    return bool(world_inside(spec.bodies[body], trajectory.body_pose[0, body], liquid.position_m[0]).any())
+    return bool(_starts_in(spec, trajectory, body).any())
+
+
+def _starts_in(spec: SceneSpec, trajectory: Trajectory, body: int) -> NDArray[np.bool_]:
+    """(N,) which particles are in a vessel or tank at time 0."""
+    position_m = liquid_of(trajectory).position_m
+    if not len(position_m):
+        return np.zeros(0, np.bool_)
+    return np.asarray(world_inside(spec.bodies[body], trajectory.body_pose[0, body], position_m[0]))
 
 
 def first_lost_s(places: LiquidPlaces, body: int, from_s: float = 0.0) -> float | None:

@@ -12,16 +12,9 @@ from physreel.analysis.thresholds import CARRIED_S, FLIGHT_S, IMPACT_LENGTH_S, R
 from physreel.analysis.wetting import wet_at_end
 from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.mass import mass_center_m
-from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz, up_direction
 from physreel.spec import Body, SceneSpec
 from physreel.values import Trajectory
-
-
-def up_direction(spec: SceneSpec) -> NDArray[np.float64]:
-    """(3,) unit vector against gravity; world z where there is none."""
-    gravity = np.asarray(spec.gravity_m_s2, np.float64)
-    strength = float(np.linalg.norm(gravity))
-    return -gravity / strength if strength > 0.0 else np.array([0.0, 0.0, 1.0])
 
 
 def center_of_mass(spec: SceneSpec, trajectory: Trajectory) -> NDArray[np.float64]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.analysis.motion import up_direction
 from physreel.analysis.thresholds import CARRIED_S, FLIGHT_S, UPWARD_SHARE, WEIGHT_SHARE
 from physreel.geometry.mass import body_mass_properties
+from physreel.geometry.rotations import up_direction
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
 

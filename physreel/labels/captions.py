@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from physreel.analysis import rest_time_s, supports_at_end, up_direction
+from physreel.analysis import rest_time_s, supports_at_end
 from physreel.analysis.words import Phrasing, listed, number, sentence, times
+from physreel.geometry.rotations import up_direction
 from physreel.labels.liquid_captions import liquid_sentences
 from physreel.labels.naming import Names
 from physreel.spec import SceneSpec
@@ -46,7 +47,6 @@ class _Writer:
         early = contacts.time_s <= _FREE_START_S
         touched = set(contacts.body_a[early].tolist()) | set(contacts.body_b[early].tolist())
         self.falling = [k for k in self.dynamic if k not in touched]
-        self.end_speed = np.linalg.norm(trajectory.body_velocity_end[:, :3], axis=1)
         self.touches = [(e, *self._pair(e)) for e in events if e.kind == "first_contact"]
         level = np.abs(contacts.normal @ up_direction(spec)) >= _LANDING_SHARE
         self.from_above = set(zip(contacts.body_a[level].tolist(), contacts.body_b[level].tolist(), strict=True))

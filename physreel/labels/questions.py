@@ -14,7 +14,7 @@ from physreel.labels.naming import Names
 from physreel.labels.sounds import impact_in_window, impacts_heard
 from physreel.labels.whatifs import Simulate, what_if
 from physreel.spec import SceneSpec
-from physreel.values import Event, Question, Trajectory
+from physreel.values import Question, Trajectory
 
 _MAX_CHOICES = 8
 
@@ -22,7 +22,6 @@ _MAX_CHOICES = 8
 def general_questions(
     spec: SceneSpec,
     trajectory: Trajectory,
-    events: tuple[Event, ...],
     simulate: Simulate,
     rng: np.random.Generator,
 ) -> tuple[Question, ...]:
@@ -31,7 +30,6 @@ def general_questions(
     Args:
         spec: the world.
         trajectory: what happened in it.
-        events: those of ``find_events``.
         simulate: runs a changed world, once at most, for the would-it question.
         rng: draws what is asked about, and the order of choices.
     """

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.analysis import up_direction
 from physreel.geometry.extents import support_distances
 from physreel.geometry.mass import mass_properties
-from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz, up_direction
 from physreel.geometry.vessels import hollow_bodies, inside
 from physreel.renderers.audio.bubbles import Bubbles, closing, ringing
 from physreel.renderers.audio.dice import Dice
