@@ -14,6 +14,7 @@ from physreel.renderers.audio.air_column import column_modes_hz
 from physreel.renderers.audio.arrivals import find_arrivals
 from physreel.renderers.audio.contact import ContactSoundRenderer
 from physreel.renderers.audio.entrainment import find_bubbles
+from physreel.renderers.audio.glug import flooding_m3_s
 from physreel.renderers.audio.mix import PASCAL_PER_UNIT
 from physreel.renderers.audio.poses import Poses
 from physreel.spec import LIQUIDS, Body, Plane, Sphere, Vessel
@@ -262,6 +263,18 @@ def test_a_bottle_glugs_when_its_mouth_is_covered():
     signal = audio.samples[:, 0].astype(float)
     assert decibel(between(signal, 0.4, 2.6) * PASCAL_PER_UNIT) > 40
     assert np.abs(between(signal, 0.0, 0.3)).max() == 0.0
+
+
+def test_a_bottle_glugs_when_more_flows_than_air_gets_past():
+    """Wallis's limit for a neck 30 mm wide, water and air: 0.14 l/s."""
+    spec = wet_world(BOTTLE, microphones=MIC)
+    assert flooding_m3_s(spec, 0.015, 0) == pytest.approx(1.4e-4, rel=0.03)
+    heard = [
+        [event.kind for event in RENDERER.render(spec, emptying(spec, covered=0.6, outflow_m3_s=flow)).events]
+        for flow in (1.2e-4, 1.7e-4)
+    ]
+    assert heard[0] == []
+    assert set(heard[1]) == {"glug"}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 What goes out must be made up for by air. A mouth that liquid covers lets it in by bubbles about as wide as the neck (C.
 Clanet, G. Searby, On the glug-glug of ideal bottles, J. Fluid Mech. 510, 145 (2004)), so their rate is the flow over a
-bubble's volume. Each rings, breaks into smaller ones, and knocks on the air behind, which then breathes through what
+bubble's volume. So does one through which more flows out than air gets past in a stream of its own (G. B. Wallis,
+One-dimensional Two-phase Flow, 1969): engines that move no air do not hold that flow back, and leave the mouth in part
+free. Each rings, breaks into smaller ones, and knocks on the air behind, which then breathes through what
 is free of the mouth, as Helmholtz's resonator does. A jug, whose mouth is never full, pours without.
 """
 
@@ -21,8 +23,11 @@ from physreel.spec import SceneSpec, Vessel
 
 Floats = NDArray[np.float64]
 
-COVERED = 0.85
-"""Share of the mouth that must be covered."""
+COVERED, CROWDED = 0.85, 0.5
+"""Share of the mouth that must be covered, and where the flow is beyond Wallis's limit."""
+
+WALLIS = 0.725
+"""Sum of the square roots of both flows' Froude numbers beyond which they cannot pass each other (Wallis)."""
 
 LEAST_FLOW_M3_S = 3e-6
 SMOOTH_S = 0.03
@@ -65,8 +70,9 @@ def find_glugs(spec: SceneSpec, readings: Readings, vessel: int) -> Glugs | None
     shape, fluid = body.shape, readings.fluid_in(vessel)
     neck = _neck_radius_m(shape)
     grid = np.arange(0.0, spec.duration_s, 1.0 / _RATE_HZ)
-    outflow = readings.at("outflow", vessel, grid)
-    pours = (_smooth(readings.at("mouth", vessel, grid)) > COVERED) & (outflow > LEAST_FLOW_M3_S)
+    outflow, covered = readings.at("outflow", vessel, grid), _smooth(readings.at("mouth", vessel, grid))
+    crowded = (covered > CROWDED) & (_smooth(outflow) > flooding_m3_s(spec, neck, fluid))
+    pours = ((covered > COVERED) | crowded) & (outflow > LEAST_FLOW_M3_S)
     pours = _lasting(pours, round(SHORTEST_S * _RATE_HZ))
     if not pours.any():
         return None
@@ -81,6 +87,14 @@ def find_glugs(spec: SceneSpec, readings: Readings, vessel: int) -> Glugs | None
     time = grid[np.searchsorted(air_in, due)]
     radius = neck * np.cbrt(size[: len(due)])
     return Glugs(fluid=fluid, time_s=time, rings=_rings(spec, readings, shape, vessel, fluid, time, radius, dice))
+
+
+def flooding_m3_s(spec: SceneSpec, neck_radius_m: float, fluid: int) -> float:
+    """The greatest flow of a liquid through a neck past as much air that comes in, in streams of their own (Wallis)."""
+    lighter = spec.air.density_kg_m3 / spec.liquid(spec.fluids[fluid].liquid).density_kg_m3
+    gravity = float(np.linalg.norm(spec.gravity_m_s2))
+    speed = np.sqrt(2.0 * gravity * neck_radius_m * (1.0 - lighter)) * (WALLIS / (1.0 + lighter**0.25)) ** 2
+    return float(speed * np.pi * neck_radius_m**2)
 
 
 def _rings(
