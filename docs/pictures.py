@@ -35,10 +35,10 @@ def liquids() -> None:
     """Five liquids out of jugs into glasses, one a column, at three times."""
     stills = []
     for index, liquid in enumerate(LIQUIDS):
-        parameters = {"liquid": liquid, "source": "jug", "target": "glass", "support": "table"}
+        parameters = {"liquid": liquid, "source": "jug", "target": "glass", "support": "table", "target_offset": 0}
         plan = Plan(scene="pouring", count=8, seed=5, clip=POURING, audio=False, parameters=parameters)
         frames = film(plan, index)
-        stills.append([frames[k] for k in (30, 50, 85)])
+        stills.append([frames[k] for k in (34, 52, 87)])
     write_png(IMAGES / "liquids.png", contact_sheet([column[k] for k in range(3) for column in stills], 5))
 
 
