@@ -100,9 +100,10 @@ def _with_bodies(spec: SceneSpec, liquid: Liquid) -> Trajectory:
 def _trajectory(spec: SceneSpec, liquid: Liquid) -> Trajectory:
     watch_held(liquid.held, liquid.particle_steps)
     record = liquid.recorder.finish()
+    steps = max(liquid.steps, 1)
     notes = (
-        f"{len(liquid.recorder.fluid)} particles {liquid.spacing * 1e3:.2f} mm apart, {liquid.steps} steps, "
-        f"mean density error {100 * liquid.error_sum / max(liquid.steps, 1):.2f} %",
+        f"{len(liquid.recorder.fluid)} particles {liquid.spacing * 1e3:.2f} mm apart, {liquid.steps} steps of "
+        f"{liquid.rounds / steps:.0f} iterations, mean density error {100 * liquid.error_sum / steps:.2f} %",
     )
     return record.trajectory(
         spec, step_s=mean_step_s(spec, liquid.steps), simulator=f"{DfsphSimulator.name} {VERSION}", notes=notes

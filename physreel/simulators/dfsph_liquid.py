@@ -98,7 +98,7 @@ class Liquid:
         self.pressure = np.zeros(n)
         self.present = np.ones(n, np.bool_)
         self.full_position, self.full_velocity = self.position.copy(), self.velocity.copy()
-        self.time, self.steps, self.rounds, self.error_sum = 0.0, 0, np.zeros(3, np.int64), 0.0
+        self.time, self.steps, self.rounds, self.error_sum = 0.0, 0, 0, 0.0
         self.particle_steps, self.held, self.last_dt = 0, 0, 0.0
         self.fastest = float(np.linalg.norm(self.velocity, axis=1).max(initial=0.0))
         self.press_speed = self._column_speed()
@@ -131,7 +131,7 @@ class Liquid:
         self.pressure[:] = 0.0
         self.fastest = float(np.linalg.norm(velocity, axis=1).max(initial=0.0))
         self.press_speed = self._column_speed()
-        self.steps, self.particle_steps, self.held, self.rounds, self.error_sum = 0, 0, 0, np.zeros(3, np.int64), 0.0
+        self.steps, self.particle_steps, self.held, self.rounds, self.error_sum = 0, 0, 0, 0, 0.0
         self.last_dt = 0.0
         # Making room lifts some; that is where they start.
         self._watch = Watch(self.spec, self.position, self.velocity, self.mass)
@@ -259,5 +259,5 @@ class Liquid:
         self.press_speed = float(np.sqrt(1.5 * float((squares * squares).sum()) / total)) if total > 0.0 else 0.0
         self.steps += 1
         self.particle_steps += n
-        self.rounds += (forced, dragged, shifted)
+        self.rounds += forced + dragged + shifted
         self.error_sum += mean_excess(density)
