@@ -31,6 +31,15 @@ MEETING_S = 0.05
 """A change that takes longer than this is no arrival: the particle has joined others little by little."""
 
 
+LEAST_FLIGHT, LOST_SHARE = 2.5, 0.15
+"""It has flown at least so many spacings, and what it has met takes this share of its speed onward: a column that
+collapses falls with g as well, and then more slowly, but it has never been in the air."""
+
+POOL_SPACINGS = 2.0
+"""What stands in the way of liquid that falls into liquid is this many spacings off at most: in a column that collapses
+all falls with g, and what brakes it is spread out."""
+
+
 class ImpactFinder:
     """Watches particles sample by sample; ``step`` says who is in the air, ``finish`` what arrived where.
 
@@ -56,6 +65,7 @@ class ImpactFinder:
         self.meeting = np.zeros(count, np.int32)  # samples since something first disturbed the flight; 0: nothing has
         self.change = np.zeros((count, 3))  # velocity gained since then, beside gravity's part
         self.place, self.speed, self.moment = np.zeros((count, 3)), np.zeros((count, 3)), np.zeros(count)
+        self.origin = np.zeros((count, 3))  # where its flight began
         self.last: tuple[Floats, Floats] | None = None
         # Of as many samples as pass before it is known that something was met.
         self.poses: deque[Floats] = deque(maxlen=self.patience + 1)
@@ -65,7 +75,7 @@ class ImpactFinder:
         """(N,) who is in the air at this sample."""
         self.poses.append(body_pose)
         if self.last is None or self.g == 0.0:
-            self.last = (position, velocity)
+            self.last, self.origin = (position, velocity), position.copy()
             return np.zeros(len(position), np.bool_)
         x0, v0 = self.last
         gained = velocity - v0 - self.gravity * self.dt
@@ -73,6 +83,8 @@ class ImpactFinder:
         free = present & (size < (FREE_SHARE * self.g * self.dt) ** 2)
         fast = np.einsum("ni,ni->n", velocity, velocity) > FLIGHT_SPEED_M_S**2
         self.free = np.where(free, self.free + 1, 0)
+        grounded = ~free & ~self.flying & (self.meeting == 0)
+        self.origin[grounded] = position[grounded]
 
         begins = self.flying & ~free & (self.meeting == 0)
         self.meeting[self.meeting > 0] += 1
@@ -106,7 +118,10 @@ class ImpactFinder:
         speed = np.linalg.norm(self.speed[who], axis=1)
         sudden = CHANGE_G * self.g * self.dt * self.meeting[who]
         least = np.maximum(np.maximum(LEAST_CHANGE_M_S, CHANGE_SHARE * speed), sudden)
-        arrived = present[who] & (change > least)
+        flown = np.linalg.norm(self.place[who] - self.origin[who], axis=1)
+        onward = np.einsum("ni,ni->n", velocity[who], self.speed[who])
+        slows = onward < (1.0 - LOST_SHARE) * speed**2
+        arrived = present[who] & (change > least) & slows & (flown > LEAST_FLIGHT * self.spacing)
         flies_on = ~arrived & (self.free[who] >= self.long)
         gave_up = ~arrived & ~flies_on & (self.meeting[who] >= self.patience)
         for since in np.unique(self.meeting[who[arrived]]).tolist():
@@ -151,15 +166,15 @@ class ImpactFinder:
     def _pool_velocity(
         self, point: Floats, speed: Floats, position: Floats, velocity: Floats, present: Bools
     ) -> Floats:
-        """(R, 3) mean velocity of the liquid around each point that stands in its way; 0 where none is seen to.
+        """(R, 3) mean velocity of the liquid around each point that stands in its way; its own where none does.
 
         What is in the air itself does not, nor what goes the same way at more than half the speed.
         """
-        reach = 3.0 * self.spacing
+        reach = POOL_SPACINGS * self.spacing
         boxed = ((position > point.min(0) - reach) & (position < point.max(0) + reach)).all(axis=1)
         near = present & ~(self.flying & (self.meeting == 0)) & boxed
         x, v = position[near], velocity[near]
-        out = np.zeros((len(point), 3))
+        out = speed.copy()
         for k, (at, own) in enumerate(zip(point, speed, strict=True)):
             offset = x - at
             met = (np.einsum("ni,ni->n", offset, offset) < reach**2) & (v @ own < 0.5 * (own @ own))
