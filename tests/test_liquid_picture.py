@@ -7,15 +7,16 @@ import subprocess
 import sys
 
 import numpy as np
+import pysplashsurf
 import pytest
 from test_raytrace import CAMERA, MOVING, pixel_rays, still
 from test_raytrace_look import linear
 
 from physreel.geometry.distances import signed_distances
 from physreel.geometry.vessels import capacity_m3, inner_radius_m, vessel_mesh
-from physreel.renderers.video import raytrace, visibility
+from physreel.renderers.video import raytrace, trace_field, visibility
 from physreel.renderers.video.base import VideoRenderer
-from physreel.renderers.video.liquid_surface import LiquidSurface, SurfaceMaker, liquid_surfaces
+from physreel.renderers.video.liquid_surface import LiquidSurface, SurfaceMaker, keep_off_level, liquid_surfaces
 from physreel.renderers.video.raytrace import RaytraceRenderer
 from physreel.renderers.video.trace_finish import EXPOSURE
 from physreel.spec import (
@@ -154,6 +155,23 @@ def test_lone_particles_are_drops_of_their_own_volume() -> None:
     view = RaytraceRenderer().render(spec, wet(spec, points), ABOVE, ("segmentation",))
     radius_px = (0.75 / np.pi) ** (1 / 3) * 0.005 / 0.43 * ABOVE.intrinsics()[0, 0]
     assert (view.segmentation == 2).sum() == pytest.approx(3 * np.pi * radius_px**2, rel=0.2)
+
+
+def test_a_value_that_is_the_surfaces_to_the_last_bit_stops_no_clip() -> None:
+    field = np.zeros((6, 6, 6), np.float32)
+    values = np.array([0.0, 1.0, trace_field.LEVEL], np.float32)
+    field[1:5, 1:5, 1:5] = np.random.default_rng(0).choice(values, (4, 4, 4))
+
+    def triangles() -> int:
+        made = pysplashsurf.marching_cubes(
+            field, iso_surface_threshold=trace_field.LEVEL, cube_size=1.0, translation=[0.0, 0.0, 0.0]
+        )
+        return len(made.triangles)
+
+    with pytest.raises(RuntimeError, match="iso surface vertex"):
+        triangles()
+    keep_off_level(field)
+    assert triangles() > 50
 
 
 def test_surfaces_are_closed_and_face_outwards() -> None:

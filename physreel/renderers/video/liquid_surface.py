@@ -65,6 +65,14 @@ def liquid_surfaces(spec: SceneSpec, trajectory: Trajectory, frame: int) -> tupl
     return () if trajectory.liquid is None else SurfaceMaker(spec, trajectory).make(frame)
 
 
+def keep_off_level(field: NDArray[np.float32]) -> None:
+    """Move values that are the surface's to the last bit below it: marching cubes finds no edge that it cuts there."""
+    from physreel.renderers.video import trace_field
+
+    level = np.float32(trace_field.LEVEL)
+    field[field == level] = np.nextafter(level, np.float32(0.0))
+
+
 class SurfaceMaker:
     """Makes the surfaces of a trajectory's liquids, frame by frame; ``keep``: only once each."""
 
@@ -114,6 +122,7 @@ class SurfaceMaker:
             step = max(edge, float(np.prod(size) / _MOST_NODES) ** (1 / 3))
             field = np.zeros((size / step).astype(np.int64) + 2, np.float32)
             trace_field.spread(points[some], weight[some], support, low, step, field)
+            keep_off_level(field)
             mesh = self._library.marching_cubes(
                 field, iso_surface_threshold=trace_field.LEVEL, cube_size=step, translation=low.tolist()
             )
