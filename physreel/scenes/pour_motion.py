@@ -95,17 +95,15 @@ def plan_tilt(
     thick = min(1.0, (viscosity_pa_s / _THICK_PA_S) ** 0.5)
     begin = float(rng.uniform(0.03, 0.15))
     flow_rad = tilt_to_hold_rad(vessel.shape, volume_m3)
-    left = (1.0 - pour_share) * volume_m3
-    full_rad = tilt_to_hold_rad(vessel.shape, max(left, 0.01 * volume_m3), _HEAD_M)
+    shares = np.linspace(0.0, 1.0, _TILTS + 2)[1:]
+    *still, full_rad = (
+        tilt_to_hold_rad(vessel.shape, max(1.0 - share * pour_share, 0.01) * volume_m3, _HEAD_M) for share in shares
+    )
     if pour_share > 0.97:
         full_rad += np.radians(_FULL_TILT_DEG)
     full_rad += np.radians(_THICK_TILT_DEG * thick)
     full_rad = max(min(full_rad, np.radians(_MOST_TILT_DEG)), flow_rad + np.radians(6.0))
-    shares = np.linspace(0.0, 1.0, _TILTS + 2)[1:-1]
-    still = [
-        tilt_to_hold_rad(vessel.shape, max(1.0 - share * pour_share, 0.01) * volume_m3, _HEAD_M) for share in shares
-    ]
-    between = np.clip(still + shares * np.radians(_THICK_TILT_DEG * thick), flow_rad, full_rad)
+    between = np.clip(still + shares[:-1] * np.radians(_THICK_TILT_DEG * thick), flow_rad, full_rad)
     flow_s = begin + float(rng.uniform(0.4, 0.6))
     full_s = flow_s + pour_s * (1.0 - _THICK_HASTE * thick)
     turns_back = pour_share < 0.8 and thick < 0.3 and rng.random() < 0.6

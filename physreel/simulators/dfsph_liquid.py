@@ -98,14 +98,11 @@ class Liquid:
         self.pressure = np.zeros(n)
         self.present = np.ones(n, np.bool_)
         self.full_position, self.full_velocity = self.position.copy(), self.velocity.copy()
-        self.time, self.steps, self.rounds, self.error_sum = 0.0, 0, 0, 0.0
-        self.particle_steps, self.held, self.last_dt = 0, 0, 0.0
-        self.fastest = float(np.linalg.norm(self.velocity, axis=1).max(initial=0.0))
-        self.press_speed = self._column_speed()
+        self.time = 0.0
         self.impulse = np.zeros((len(spec.bodies), 6))
         self.middles: Callable[[Floats], Floats] | None = None
         self._bounds = Bounds(spec, self.position)
-        self._watch = Watch(spec, self.position, self.velocity, self.mass)
+        self._begin()
         # Room for what is made anew each step.
         most = dfsph_contacts.MOST
         self._start = np.zeros(dfsph_pairs.MOST_CELLS + 1, np.int32)
@@ -129,16 +126,16 @@ class Liquid:
             self.step(1e-3)
         self.poses, self.gravity, self.velocity = poses, gravity, velocity[self.ids]
         self.pressure[:] = 0.0
-        self.fastest = float(np.linalg.norm(velocity, axis=1).max(initial=0.0))
-        self.press_speed = self._column_speed()
+        self._begin()  # anew: making room lifts some, and that is where they start
+
+    def _begin(self) -> None:
+        """Count steps, and watch energy, from the particles as they are."""
         self.steps, self.particle_steps, self.held, self.rounds, self.error_sum = 0, 0, 0, 0, 0.0
         self.last_dt = 0.0
-        # Making room lifts some; that is where they start.
+        self.fastest = float(np.linalg.norm(self.velocity, axis=1).max(initial=0.0))
+        # √(pressure / density) at the foot of a column as high as all the liquid spans.
+        self.press_speed = float(np.sqrt(np.ptp(self.position @ self.gravity))) if len(self.ids) else 0.0
         self._watch = Watch(self.spec, self.position, self.velocity, self.mass)
-
-    def _column_speed(self) -> float:
-        """√(pressure / density) at the foot of a column as high as all the liquid spans."""
-        return float(np.sqrt(np.ptp(self.position @ self.gravity))) if len(self.ids) else 0.0
 
     def advance(self, until_s: float) -> None:
         """Take steps, and the samples that fall due, up to a time."""
