@@ -105,11 +105,10 @@ class Pipeline:
                     f"{spec.scene!r} needs; {_who_can(spec)}"
                 )
             return simulator
-        found = None
-        if spec.fluids and self.scene.clip.quality == "fine" and _can(_REFERENCE, needed):
-            found = _REFERENCE
         # One by one: classes of others, which may be broken, are not loaded in vain.
-        found = found or next(_able(spec), None)
+        if spec.fluids and self.scene.clip.quality == "fine" and _can(_REFERENCE, needed):
+            return self._simulator(_REFERENCE)
+        found = next(_able(spec), None)
         if found is None:
             raise UnsupportedError(f"scene {spec.scene!r} needs {', '.join(sorted(needed))}; {_who_can(spec)}")
         return self._simulator(found)

@@ -130,6 +130,12 @@ def glass_body() -> Body:
     return Body(name="glass", shape=GLASS, material="glass", motion="static")
 
 
+STICK = Body(
+    name="stick", shape=Box(size_m=(0.06, 0.04, 0.0004)), material="oak", motion="static",
+    position_m=(0.01, 0.01, 0.0042), look=Look(color=(0.9, 0.05, 0.05), roughness=1.0),
+)  # fmt: skip
+
+
 def test_a_surface_holds_the_volume_of_its_particles() -> None:
     in_air = world(FLOOR)
     block = lattice((0, 0, 0.2), (0.06, 0.04, 0.25), 0.005)
@@ -348,10 +354,6 @@ def test_clear_liquid_dims_with_depth_by_beer_and_lambert() -> None:
 
 
 def test_what_lies_under_water_is_seen_where_snells_law_puts_it() -> None:
-    stick = Body(
-        name="stick", shape=Box(size_m=(0.06, 0.04, 0.0004)), material="oak", motion="static",
-        position_m=(0.01, 0.01, 0.0042), look=Look(color=(0.9, 0.05, 0.05), roughness=1.0),
-    )  # fmt: skip
     camera = Camera(
         width=128, height=128, fov_y_deg=20.0,
         keyframes=(CameraKeyframe(position_m=(0.0, -0.3, 0.3), look_at_m=(0.0, 0.0, 0.03)),),
@@ -359,7 +361,7 @@ def test_what_lies_under_water_is_seen_where_snells_law_puts_it() -> None:
     index, level = 1.5, 0.045
     points = in_tank(level, 0.005)
     under = (np.abs(points - (0.01, 0.01, 0.0042)) < (0.03, 0.02, 0.0004)).all(1)
-    spec = world(FLOOR, tank_body(), stick, liquids=(LiquidLook(color=(0, 0, 0), ior=index),), environment=AMBIENT)
+    spec = world(FLOOR, tank_body(), STICK, liquids=(LiquidLook(color=(0, 0, 0), ior=index),), environment=AMBIENT)
     view = RaytraceRenderer().render(spec, wet(spec, points[~under]), camera, ("rgb", "segmentation"))
     rgb, water = view.rgb[0].astype(float), view.segmentation[0] == 4
     seen = water & (rgb[..., 0] > 2.0 * rgb[..., 1])

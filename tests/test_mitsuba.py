@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_liquid_picture import ABOVE, AMBIENT, FLOOR, busy, in_tank, light_behind_a_block, tank_body, wet, world
+from test_liquid_picture import ABOVE, AMBIENT, FLOOR, STICK, busy, in_tank, light_behind_a_block, tank_body, wet, world
 from test_raytrace import SHAPES, TURN, film_of, pixel_rays, spun, still
 from test_raytrace_look import linear
 
@@ -317,16 +317,12 @@ def test_clear_liquid_dims_with_depth_by_beer_and_lambert() -> None:
 
 
 def test_what_lies_under_water_is_seen_where_snells_law_puts_it() -> None:
-    stick = Body(
-        name="stick", shape=Box(size_m=(0.06, 0.04, 0.0004)), material="oak", motion="static",
-        position_m=(0.01, 0.01, 0.0042), look=Look(color=(0.9, 0.05, 0.05), roughness=1.0),
-    )  # fmt: skip
     camera = Camera(
         width=96, height=96, fov_y_deg=20.0,
         keyframes=(CameraKeyframe(position_m=(0.0, -0.3, 0.3), look_at_m=(0.0, 0.0, 0.03)),),
     )  # fmt: skip
     index, level_m = 1.5, 0.045
-    spec, _ = tank_of_water(level_m, stick, ior=index)
+    spec, _ = tank_of_water(level_m, STICK, ior=index)
     points = in_tank(level_m)
     under = (np.abs(points - (0.01, 0.01, 0.0042)) < (0.03, 0.02, 0.0004)).all(1)
     run = wet(spec, points[~under])
