@@ -14,6 +14,7 @@ from physreel.spec.cameras import (
 )
 from physreel.spec.liquids import LIQUIDS, Fill, Fluid, Liquid, LiquidLook, RegionFill, VesselFill
 from physreel.spec.looks import Look, Texture
+from physreel.spec.machines import Bearing, BearingDefect, Belt, BreakableTooth, GasCylinder, Pulley
 from physreel.spec.materials import CONTACT_PAIRS, MATERIALS, ContactPair, Material, combine_contact
 from physreel.spec.scene_spec import SceneSpec, spec_problems
 from physreel.spec.shapes import (
@@ -33,6 +34,7 @@ from physreel.spec.shapes import (
     TriangleMesh,
     Vessel,
 )
+from physreel.spec.toothed import Gear, Rack, Ring
 
 __all__ = [
     "CONTACT_PAIRS",
@@ -40,8 +42,12 @@ __all__ = [
     "LIQUIDS",
     "MATERIALS",
     "Air",
+    "Bearing",
+    "BearingDefect",
+    "Belt",
     "Body",
     "Box",
+    "BreakableTooth",
     "Camera",
     "CameraKeyframe",
     "Capsule",
@@ -56,6 +62,8 @@ __all__ = [
     "Environment",
     "Fill",
     "Fluid",
+    "GasCylinder",
+    "Gear",
     "Joint",
     "Keyframe",
     "Light",
@@ -67,8 +75,11 @@ __all__ = [
     "Motor",
     "Piece",
     "Plane",
+    "Pulley",
     "Quat",
+    "Rack",
     "RegionFill",
+    "Ring",
     "SceneSpec",
     "Shape",
     "SpecModel",

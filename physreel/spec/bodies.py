@@ -23,7 +23,8 @@ class Keyframe(SpecModel):
 class Body(SpecModel):
     """A rigid body. Pose is that of the shape's frame in the world; velocity that of the centre of mass.
 
-    ``motion``: ``dynamic`` obeys forces, ``static`` never moves, ``driven`` follows ``keyframes`` whatever it meets.
+    ``motion``: ``dynamic`` obeys forces, ``static`` never moves, ``driven`` follows ``keyframes`` whatever it meets,
+    ``carried`` is part of a machine (a belt's link, a ball in a bearing) that moves it and touches nothing itself.
     ``mass_kg`` and ``inertia_kg_m2`` (principal, about the centre of mass, along the body axes) default to those of
     the solid shape at the material's density. ``label`` is what captions and questions call it ("red rubber ball").
     """
@@ -31,7 +32,7 @@ class Body(SpecModel):
     name: Name
     shape: Shape
     material: Name
-    motion: Literal["dynamic", "static", "driven"] = "dynamic"
+    motion: Literal["dynamic", "static", "driven", "carried"] = "dynamic"
     position_m: Vec3 = (0.0, 0.0, 0.0)
     orientation_wxyz: Quat = IDENTITY
     velocity_m_s: Vec3 = (0.0, 0.0, 0.0)
@@ -47,8 +48,8 @@ class Body(SpecModel):
         problems = []
         if self.motion == "dynamic" and self.shape.kind in MASSLESS:
             problems.append(f"a {self.shape.kind} cannot be dynamic; make it static or use convex pieces")
-        if self.motion == "driven" and self.shape.kind == "plane":
-            problems.append("a plane cannot be driven; use a box")
+        if self.motion in ("driven", "carried") and self.shape.kind == "plane":
+            problems.append(f"a plane cannot be {self.motion}; use a box")
         if (self.motion == "driven") != bool(self.keyframes):
             problems.append("keyframes are needed by, and only by, driven bodies")
         times = [key.time_s for key in self.keyframes]
@@ -68,10 +69,15 @@ class Body(SpecModel):
 
 
 class Motor(SpecModel):
-    """Drives a hinge or slide: towards ``speed`` (rad/s or m/s) with at most ``max_effort`` (N·m or N)."""
+    """Drives a hinge or slide: towards ``speed`` (rad/s or m/s) with at most ``max_effort`` (N·m or N).
+
+    It is off before ``start_s``, and wants a speed that grows evenly to the full one over the ``ramp_s`` after that.
+    """
 
     speed: float
     max_effort: Positive
+    start_s: NonNegative = 0.0
+    ramp_s: NonNegative = 0.0
 
 
 class Joint(SpecModel):
@@ -79,6 +85,7 @@ class Joint(SpecModel):
 
     ``hinge`` turns about the axis, ``slide`` moves along it, ``ball`` turns freely about the anchor, ``fixed`` welds.
     Positions are 0 at time 0, in rad or m; ``limits`` bound them. ``stiffness`` (N·m/rad or N/m) pulls to ``rest``.
+    ``friction`` (N·m or N) is a dry friction, as of a brake or a tight fit; a joint with a motor has none of its own.
     """
 
     name: Name
@@ -89,6 +96,7 @@ class Joint(SpecModel):
     axis: UnitVec3 = (0.0, 0.0, 1.0)
     limits: tuple[float, float] | None = None
     damping: NonNegative = 0.0
+    friction: NonNegative = 0.0
     stiffness: NonNegative = 0.0
     rest: float = 0.0
     motor: Motor | None = None
@@ -99,8 +107,10 @@ class Joint(SpecModel):
         problems = []
         if self.limits is not None and self.limits[0] >= self.limits[1]:
             problems.append(f"limits must be (low, high) with low < high, got {self.limits}")
-        if self.kind in ("ball", "fixed") and (self.limits or self.motor or self.stiffness):
-            problems.append(f"a {self.kind} joint has no limits, motor or stiffness")
+        if self.kind in ("ball", "fixed") and (self.limits or self.motor or self.stiffness or self.friction):
+            problems.append(f"a {self.kind} joint has no limits, motor, stiffness or friction")
+        if self.motor is not None and self.friction:
+            problems.append("a joint with a motor has no friction of its own; brake another joint of the machine")
         if self.parent == self.child:
             problems.append("parent and child are the same body")
         if problems:

@@ -22,6 +22,7 @@ from physreel.spec.base import Name, NonNegative, Positive, SpecModel, Vec3
 from physreel.spec.bodies import Body, Coupling, Joint
 from physreel.spec.cameras import Air, Camera, Environment, Light, Microphone
 from physreel.spec.liquids import LIQUIDS, Fluid, Liquid
+from physreel.spec.machines import Bearing, Belt, BreakableTooth, GasCylinder
 from physreel.spec.materials import CONTACT_PAIRS, MATERIALS, ContactPair, Material, combine_contact
 
 
@@ -33,6 +34,7 @@ class SceneSpec(SpecModel):
     ``cue_s`` is how much of the clip may be shown before the outcome is to be predicted.
     ``fluids`` are amounts of liquids (``liquids`` holds those that differ from the built-in table); engines divide them
     into particles no farther apart than ``particle_spacing_m``, each of which stands for spacing³ of liquid.
+    ``bearings``, ``belts``, ``gas_cylinders`` and ``breakable_teeth`` are what machines have beside bodies and joints.
     ``parameters`` are what the scene drew, for the record. ``no_contact`` lists pairs of bodies that pass through.
     """
 
@@ -50,6 +52,10 @@ class SceneSpec(SpecModel):
     fluids: tuple[Fluid, ...] = ()
     liquids: tuple[Liquid, ...] = ()
     particle_spacing_m: Positive | None = None
+    bearings: tuple[Bearing, ...] = ()
+    belts: tuple[Belt, ...] = ()
+    gas_cylinders: tuple[GasCylinder, ...] = ()
+    breakable_teeth: tuple[BreakableTooth, ...] = ()
     cameras: tuple[Camera, ...] = ()
     lights: tuple[Light, ...] = ()
     environment: Environment = Environment()
@@ -82,11 +88,14 @@ class SceneSpec(SpecModel):
         return spec
 
     @model_serializer(mode="wrap")
-    def _without_empty_liquids(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # The spec of a world without liquids is written as it was before there were any.
+    def _without_what_is_not_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The spec of a world without liquids or machines is written as it was before there were any.
         data: dict[str, Any] = handler(self)
         if not self.fluids and not self.liquids and self.particle_spacing_m is None:
             for name in ("fluids", "liquids", "particle_spacing_m"):
+                data.pop(name, None)
+        for name in _MACHINES:
+            if not getattr(self, name):
                 data.pop(name, None)
         return data
 
@@ -149,7 +158,10 @@ class SceneSpec(SpecModel):
             raise SpecError(spec_problems(error)) from None
 
 
-_UNIQUE = ("bodies", "joints", "couplings", "cameras", "microphones", "materials", "fluids", "liquids")
+_MACHINES = ("bearings", "belts", "gas_cylinders", "breakable_teeth")
+_UNIQUE = (
+    "bodies", "joints", "couplings", "cameras", "microphones", "materials", "fluids", "liquids", *_MACHINES,
+)  # fmt: skip
 _NAMED = (*_UNIQUE, "contact_pairs", "no_contact")
 
 
@@ -203,11 +215,43 @@ def reference_problems(data: dict[str, Any]) -> list[str]:
             if isinstance(fill, dict) and fill.get("kind", "vessel") == "vessel":
                 where = f"fluids.{i}.fills.{k}.vessel"
                 problems += absent(where, "vessel or tank", fill.get("vessel"), hollow)
+    motions = {item.get("name"): item.get("motion", "dynamic") for _, item in items("bodies")}
+    for group, joint_keys, body_keys, carried_keys in _MACHINE_NAMES:
+        for i, item in items(group):
+            for key, kind in joint_keys:
+                name = _at(item, key)
+                problems += absent(f"{group}.{i}.{key}", "joint", name, joints)
+                if joints.get(name, kind) != kind:
+                    problems.append(f"{group}.{i}.{key}: {name!r} must be a {kind} joint, it is a {joints[name]}")
+            for key in body_keys:
+                problems += absent(f"{group}.{i}.{key}", "body", item.get(key), bodies)
+            for key in carried_keys:
+                named = item.get(key)
+                for name in named if isinstance(named, (list, tuple)) else (named,):
+                    problems += absent(f"{group}.{i}.{key}", "body", name, bodies)
+                    if motions.get(name, "carried") != "carried":
+                        problems.append(f"{group}.{i}.{key}: {name!r} must be carried, it is {motions[name]}")
     apart = data.get("no_contact")
     for i, pair_names in enumerate(apart if isinstance(apart, (list, tuple)) else ()):
         for name in pair_names if isinstance(pair_names, (list, tuple)) else ():
             problems += absent(f"no_contact.{i}", "body", name, bodies)
     return problems
+
+
+_MACHINE_NAMES: tuple[tuple[str, tuple[tuple[str, str], ...], tuple[str, ...], tuple[str, ...]], ...] = (
+    ("bearings", (("joint", "hinge"),), ("housing",), ("cage", "balls")),
+    ("belts", (("driver.joint", "hinge"), ("driven.joint", "hinge")), (), ("links",)),
+    ("gas_cylinders", (("crank_joint", "hinge"), ("piston_joint", "slide")), (), ()),
+    ("breakable_teeth", (), ("gear", "piece"), ()),
+)
+"""Of each group of a machine's parts: keys that name joints, and of what kind; bodies; and carried bodies."""
+
+
+def _at(item: dict[str, Any], path: str) -> Any:
+    value: Any = item
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _kind(shape: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from physreel.spec.base import IDENTITY, NonNegative, Positive, Quat, SpecModel, Vec3
+from physreel.spec.toothed import Gear, Rack, Ring
 
 
 class Box(SpecModel):
@@ -198,6 +199,20 @@ class Tank(SpecModel):
 
 
 Shape = Annotated[
-    Box | Sphere | Cylinder | Capsule | Cone | Ellipsoid | ConvexHull | Compound | TriangleMesh | Plane | Vessel | Tank,
+    Box
+    | Sphere
+    | Cylinder
+    | Capsule
+    | Cone
+    | Ellipsoid
+    | ConvexHull
+    | Compound
+    | TriangleMesh
+    | Plane
+    | Vessel
+    | Tank
+    | Gear
+    | Rack
+    | Ring,
     Field(discriminator="kind"),
 ]
