@@ -118,7 +118,7 @@ def test_nan_and_infinity_are_refused_with_the_field(value):
         (lambda: ConvexHull(points_m=((0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 0))), "one plane"),
         (lambda: TriangleMesh(vertices_m=((0, 0, 0), (1, 0, 0), (0, 1, 0)), faces=((0, 1, 3),)), "only 0..2"),
         (lambda: Joint(name="j", kind="hinge", child="a", limits=(1.0, 1.0)), "low < high"),
-        (lambda: Joint(name="j", kind="ball", child="a", stiffness=2.0), "no limits, motor or stiffness"),
+        (lambda: Joint(name="j", kind="ball", child="a", stiffness=2.0), "no limits, motor, stiffness or friction"),
         (lambda: CameraKeyframe(position_m=(0, 0, 1), look_at_m=(0, 0, 0)), "straight above"),
         (
             lambda: Body(name="p", shape=Sphere(radius_m=1), material="oak", orientation_wxyz=(0, 0, 0, 0)),

@@ -189,9 +189,8 @@ def gear_problems(
         return []
     shift = least_profile_shift(tooth_count, pressure_angle_deg)
     if profile_shift < shift - 1e-9:
-        plain = math.ceil(
-            2.0 * (ADDENDUM - _SLIGHT_UNDERCUT - profile_shift) / math.sin(math.radians(pressure_angle_deg)) ** 2 - 1e-9
-        )
+        half_square = 0.5 * math.sin(math.radians(pressure_angle_deg)) ** 2
+        plain = math.ceil((ADDENDUM - _SLIGHT_UNDERCUT - profile_shift) / half_square - 1e-9)
         fewest = fewest_teeth(pressure_angle_deg)
         text = (
             f"a gear of {tooth_count} teeth at {pressure_angle_deg:g}° with profile shift {profile_shift:g} would be "

@@ -2,6 +2,7 @@
 
 from physreel.values.clip import PASSES, SAMPLE_RATE_HZ, Audio, Clip, View
 from physreel.values.liquids import LiquidImpacts, LiquidTrack
+from physreel.values.machines import Break, KnockTable
 from physreel.values.sample import Event, Outcome, Provenance, Question, Sample, SoundEvent
 from physreel.values.trajectory import ContactTable, Signal, Trajectory
 
@@ -9,9 +10,11 @@ __all__ = [
     "PASSES",
     "SAMPLE_RATE_HZ",
     "Audio",
+    "Break",
     "Clip",
     "ContactTable",
     "Event",
+    "KnockTable",
     "LiquidImpacts",
     "LiquidTrack",
     "Outcome",

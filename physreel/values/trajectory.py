@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from physreel.values.arrays import read_only
 from physreel.values.liquids import LiquidTrack
+from physreel.values.machines import Break, KnockTable
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,7 +115,9 @@ class Trajectory:
         joint_velocity: (T, J) rad/s or m/s.
         contacts: what touched, over [0, T / fps].
         liquid: what the liquids did; None where there are none.
-        signals: further time series by name; those of liquids are "<quantity>:<body>", see docs/storage.md.
+        knocks: short blows inside machines.
+        breaks: what came apart, in order of time.
+        signals: further time series by name, "<quantity>:<what of>", see docs/storage.md.
         simulator: name and version of the engine, "mujoco 4.0.0".
         notes: what the engine did or could not do exactly, for the provenance ("restitution 0.8 achieved 0.81").
     """
@@ -130,6 +133,8 @@ class Trajectory:
     contacts: ContactTable
     simulator: str
     liquid: LiquidTrack | None = None
+    knocks: KnockTable = field(default_factory=KnockTable.empty)
+    breaks: tuple[Break, ...] = ()
     signals: Mapping[str, Signal] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

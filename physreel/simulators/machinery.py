@@ -1,0 +1,112 @@
+"""Parts of machines that engines of bodies know nothing of: belts, gas, bearings. They act on joints, in any engine."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.simulators.preparation import Preparation
+from physreel.values import KnockTable, Signal
+
+Floats = NDArray[np.float64]
+
+LEAST_SIGNAL_HZ = 240.0
+"""Signals of machines are kept at the lowest rate above this that divides the rate of steps."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JointMotion:
+    """What all joints of a spec did: N steps of ``step_s``, J joints, in the spec's signs and order.
+
+    Attributes:
+        step_s: the physics step.
+        substeps: steps per frame.
+        position: (N + 1, J) rad or m at the ends of steps, from time 0; hinges are not wrapped.
+        velocity: (N + 1, J) likewise.
+        motor_effort: (N, J) N·m or N that a motor gave, or dry friction took, in each step.
+    """
+
+    step_s: float
+    substeps: int
+    position: Floats
+    velocity: Floats
+    motor_effort: Floats
+
+    @property
+    def time_s(self) -> Floats:
+        """(N + 1,) times of the rows."""
+        return np.arange(len(self.position)) * self.step_s
+
+    def at_frames(self, values: Floats) -> Floats:
+        """(T + 1, …) rows of (N + 1, …) values that fall on frames; the last is the clip's end."""
+        return np.asarray(values[:: self.substeps])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PartRecord:
+    """What a part tells of itself after a run.
+
+    Attributes:
+        signals: by name, "<quantity>:<part>".
+        poses: of carried bodies, index -> (T + 1, 7).
+        knocks: blows on bodies.
+    """
+
+    signals: Mapping[str, Signal] = field(default_factory=dict)
+    poses: Mapping[int, Floats] = field(default_factory=dict)
+    knocks: KnockTable = field(default_factory=KnockTable.empty)
+
+
+class MachinePart(ABC):
+    """A part of a machine during one run. It may keep state between steps."""
+
+    acts: bool = True
+    """Whether ``push`` does anything; parts that only tell what happened are not asked at each step."""
+
+    def push(self, step: int, position: Floats, velocity: Floats, effort: Floats) -> None:
+        """Add to ``effort`` (J,) what acts on the joints during a step, N·m or N; the others are as it begins, (J,)."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def finish(self, motion: JointMotion) -> PartRecord:
+        """What became of the part."""
+
+
+def machine_parts(prep: Preparation) -> list[MachinePart]:
+    """The parts of a prepared spec, in the order of the spec."""
+    parts: list[MachinePart] = []
+    return parts
+
+
+def joint_signals(prep: Preparation, motion: JointMotion) -> dict[str, Signal]:
+    """Position and speed of each hinge and slide, and what motors give, at a rate above LEAST_SIGNAL_HZ.
+
+    "angle:<joint>" (rad) or "position:<joint>" (m); "speed:<joint>"; "motor_effort:<joint>" of those with a motor, the
+    mean over each interval.
+    """
+    every = signal_stride(motion.substeps, prep.spec.fps)
+    rate = 1.0 / (every * motion.step_s)
+    signals = {}
+    for j, joint in enumerate(prep.spec.joints):
+        if joint.kind not in ("hinge", "slide"):
+            continue
+        turns = joint.kind == "hinge"
+        what = "angle" if turns else "position"
+        position, velocity = motion.position[:-1:every, j], motion.velocity[:-1:every, j]
+        signals[f"{what}:{joint.name}"] = Signal(values=position, rate_hz=rate, unit="rad" if turns else "m")
+        signals[f"speed:{joint.name}"] = Signal(values=velocity, rate_hz=rate, unit="rad/s" if turns else "m/s")
+        if joint.motor is not None:
+            mean = motion.motor_effort[:, j].reshape(-1, every).mean(1)
+            signals[f"motor_effort:{joint.name}"] = Signal(values=mean, rate_hz=rate, unit="N m" if turns else "N")
+    return signals
+
+
+def signal_stride(substeps: int, fps: int) -> int:
+    """Steps between two values of a signal: the most that divide a frame and keep the rate above LEAST_SIGNAL_HZ."""
+    return max(
+        k for k in range(1, substeps + 1) if substeps % k == 0 and (k == 1 or substeps * fps >= LEAST_SIGNAL_HZ * k)
+    )
