@@ -43,7 +43,7 @@ class JointMotion:
 
     def at_frames(self, values: Floats) -> Floats:
         """(T + 1, …) rows of (N + 1, …) values that fall on frames; the last is the clip's end."""
-        return np.asarray(values[:: self.substeps])
+        return np.asarray(values[:: self.substeps], np.float64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +78,10 @@ class MachinePart(ABC):
 
 def machine_parts(prep: Preparation) -> list[MachinePart]:
     """The parts of a prepared spec, in the order of the spec."""
+    from physreel.simulators.belts import BeltPart
+
     parts: list[MachinePart] = []
+    parts += [BeltPart(prep, belt) for belt in prep.spec.belts]
     return parts
 
 
