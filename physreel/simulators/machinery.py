@@ -78,9 +78,11 @@ class MachinePart(ABC):
 
 def machine_parts(prep: Preparation) -> list[MachinePart]:
     """The parts of a prepared spec, in the order of the spec."""
+    from physreel.simulators.bearings import BearingPart
     from physreel.simulators.belts import BeltPart
 
     parts: list[MachinePart] = []
+    parts += [BearingPart(prep, bearing) for bearing in prep.spec.bearings]
     parts += [BeltPart(prep, belt) for belt in prep.spec.belts]
     return parts
 

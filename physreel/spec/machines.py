@@ -16,11 +16,13 @@ class BearingDefect(SpecModel):
 
     ``width_m`` is its length along the way of the balls. ``angle_deg`` is where it is at time 0, seen along the shaft's
     axis from the bearing's load direction (races), or which ball or bar it is, in shares of a turn (ball, cage).
+    ``mark`` names a carried body that shows it and goes with the part it is on, or none.
     """
 
     part: Literal["outer_race", "inner_race", "ball", "cage"]
     width_m: Positive
     angle_deg: float = 0.0
+    mark: Name | None = None
 
 
 class Bearing(SpecModel):

@@ -226,7 +226,7 @@ def reference_problems(data: dict[str, Any]) -> list[str]:
             for key in body_keys:
                 problems += absent(f"{group}.{i}.{key}", "body", item.get(key), bodies)
             for key in carried_keys:
-                named = item.get(key)
+                named = _at(item, key)
                 for name in named if isinstance(named, (list, tuple)) else (named,):
                     problems += absent(f"{group}.{i}.{key}", "body", name, bodies)
                     if motions.get(name, "carried") != "carried":
@@ -239,7 +239,7 @@ def reference_problems(data: dict[str, Any]) -> list[str]:
 
 
 _MACHINE_NAMES: tuple[tuple[str, tuple[tuple[str, str], ...], tuple[str, ...], tuple[str, ...]], ...] = (
-    ("bearings", (("joint", "hinge"),), ("housing",), ("cage", "balls")),
+    ("bearings", (("joint", "hinge"),), ("housing",), ("cage", "balls", "defect.mark")),
     ("belts", (("driver.joint", "hinge"), ("driven.joint", "hinge")), (), ("links",)),
     ("gas_cylinders", (("crank_joint", "hinge"), ("piston_joint", "slide")), (), ()),
     ("breakable_teeth", (), ("gear", "piece"), ()),
