@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physreel.geometry.hulls import hull_planes
+from physreel.geometry.profiles import prisms
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.geometry.vessels import tank_compound, vessel_outline
 from physreel.spec import (
@@ -16,7 +17,10 @@ from physreel.spec import (
     ConvexHull,
     Cylinder,
     Ellipsoid,
+    Gear,
     Plane,
+    Rack,
+    Ring,
     Shape,
     Sphere,
     Tank,
@@ -31,7 +35,8 @@ def signed_distances(shape: Shape, points_m: ArrayLike) -> Floats:
     """(N,) distance of points (N, 3), in the shape's frame, from its surface; negative in the solid.
 
     Exact for all but: ellipsoids (first order, exact on the surface), hulls outside their faces (a lower bound), and
-    compounds and tanks inside (the deepest piece).
+    compounds, tanks and gears with a web inside (the deepest piece). Gears and racks are those without bevels and
+    dimples, their curves as the outline has them.
 
     Raises:
         ValueError: the shape is a triangle mesh, which has no distance in closed form.
@@ -68,6 +73,16 @@ def signed_distances(shape: Shape, points_m: ArrayLike) -> Floats:
                 local = rotate_wxyz(conjugate_wxyz(piece.orientation_wxyz), p - np.asarray(piece.position_m))
                 out = np.minimum(out, signed_distances(piece.shape, local))
             return out
+        case Ring(inner_radius_m=inner, outer_radius_m=outer, height_m=h):
+            radial = np.hypot(p[:, 0], p[:, 1])
+            return _box(np.stack([np.maximum(radial - outer, inner - radial), np.abs(p[:, 2]) - h / 2], 1))
+        case Gear() | Rack():
+            out = np.full(len(p), np.inf)
+            for prism in prisms(shape):
+                across = [polygon_distances(loop, p[:, :2], revolved=False) for loop in prism.loops]
+                sides = np.stack([_inside_out(across), np.abs(p[:, 2]) - prism.half_m], 1)
+                out = np.minimum(out, _box(sides))
+            return out
         case TriangleMesh():
             raise ValueError("a triangle mesh has no distance in closed form; use solids, a vessel or a tank")
 
@@ -88,23 +103,30 @@ def world_distances(shape: Shape, pose: ArrayLike, points_m: ArrayLike) -> Float
     return signed_distances(shape, rotate_wxyz(conjugate_wxyz(at[3:]), np.asarray(points_m, np.float64) - at[:3]))
 
 
-def polygon_distances(polygon: ArrayLike, points: ArrayLike) -> Floats:
+def polygon_distances(polygon: ArrayLike, points: ArrayLike, *, revolved: bool = True) -> Floats:
     """(N,) signed distance of points (N, 2) from a closed polygon (M, 2); negative inside.
 
-    Edges on the axis r = 0 are no surface where the polygon is revolved, and do not count.
+    Where the polygon is revolved, edges on the axis r = 0 are no surface, and do not count.
     """
     corners, p = np.asarray(polygon, np.float64), np.asarray(points, np.float64)
     nearest = np.full(len(p), np.inf)
     inside = np.zeros(len(p), np.bool_)
     for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         edge, offset = b - a, p - a
-        if a[0] > 1e-12 or b[0] > 1e-12:
+        if not revolved or a[0] > 1e-12 or b[0] > 1e-12:
             along = np.clip(offset @ edge / max(float(edge @ edge), 1e-300), 0.0, 1.0)
             nearest = np.minimum(nearest, ((offset - along[:, None] * edge) ** 2).sum(1))
         straddles = (a[1] > p[:, 1]) != (b[1] > p[:, 1])
         if edge[1] != 0.0:
             inside ^= straddles & (p[:, 0] < a[0] + edge[0] * (p[:, 1] - a[1]) / edge[1])
     return np.asarray(np.where(inside, -1.0, 1.0) * np.sqrt(nearest))
+
+
+def _inside_out(distances: list[Floats]) -> Floats:
+    """(N,) signed distance from what an odd number of loops is round, from that of each loop."""
+    every = np.stack(distances)
+    odd = (every < 0.0).sum(0) % 2 == 1
+    return np.asarray(np.where(odd, -1.0, 1.0) * np.abs(every).min(0))
 
 
 def _box(beyond: Floats) -> Floats:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physreel.geometry.mass import mass_properties
+from physreel.geometry.profiles import outline
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.geometry.vessels import tank_compound, vessel_outline
 from physreel.spec import (
@@ -16,6 +17,10 @@ from physreel.spec import (
     ConvexHull,
     Cylinder,
     Ellipsoid,
+    Gear,
+    Plane,
+    Rack,
+    Ring,
     Shape,
     Sphere,
     Tank,
@@ -46,8 +51,14 @@ def support_distances(shape: Shape, directions: ArrayLike) -> NDArray[np.float64
         case TriangleMesh(vertices_m=points):
             return np.asarray((n @ np.asarray(points).T).max(1))
         case Vessel():
-            outline = vessel_outline(shape)
-            return np.asarray((radial[:, None] * outline[:, 0] + n[:, 2:] * outline[:, 1]).max(1))
+            line = vessel_outline(shape)
+            return np.asarray((radial[:, None] * line[:, 0] + n[:, 2:] * line[:, 1]).max(1))
+        case Ring(outer_radius_m=r, height_m=h):
+            return np.asarray(r * radial + h / 2 * np.abs(n[:, 2]))
+        case Gear(internal=True, outer_radius_m=r, width_m=w):
+            return np.asarray(r * radial + w / 2 * np.abs(n[:, 2]))
+        case Gear(width_m=w) | Rack(width_m=w):
+            return np.asarray((n[:, :2] @ outline(shape).T).max(1) + w / 2 * np.abs(n[:, 2]))
         case Tank():
             return support_distances(tank_compound(shape), n)
         case Compound():
@@ -104,6 +115,13 @@ def bounding_radius_m(shape: Shape) -> float:
             return float(np.linalg.norm(vessel_outline(shape), axis=1).max())
         case Tank(inside_m=(x, y, _), wall_m=wall):
             return float(np.linalg.norm((x / 2 + wall, y / 2 + wall, shape.rim_z_m)))
-    if shape.kind == "plane":
-        return float("inf")
+        case Ring(outer_radius_m=r, height_m=h):
+            return float(np.hypot(r, h / 2))
+        case Gear(internal=True, outer_radius_m=r, width_m=w):
+            return float(np.hypot(r + np.linalg.norm(mass_properties(shape).center), w / 2))
+        case Gear(width_m=w) | Rack(width_m=w):
+            reach = np.linalg.norm(outline(shape) - mass_properties(shape).center[:2], axis=1)
+            return float(np.hypot(reach.max(), w / 2))
+        case Plane():
+            return float("inf")
     return float(np.linalg.norm(np.asarray(shape.vertices_m), axis=1).max())

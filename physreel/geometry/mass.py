@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.hulls import hull_faces
+from physreel.geometry.profile_meshes import profile_surface
 from physreel.geometry.rotations import wxyz_to_matrix
 from physreel.spec import (
     Body,
@@ -19,7 +21,10 @@ from physreel.spec import (
     ConvexHull,
     Cylinder,
     Ellipsoid,
+    Gear,
     Material,
+    Rack,
+    Ring,
     Shape,
     Sphere,
 )
@@ -82,6 +87,12 @@ def _unit_density(shape: Shape) -> tuple[float, NDArray[np.float64], NDArray[np.
             return v, np.array([0, 0, -h / 4]), np.diag([side, side, 0.3 * v * r * r])
         case ConvexHull():
             return _polyhedron(*hull_faces(shape))
+        case Ring(inner_radius_m=a, outer_radius_m=b, height_m=h):
+            v = np.pi * (b * b - a * a) * h
+            side = v * (3 * (a * a + b * b) + h * h) / 12
+            return v, origin, np.diag([side, side, v * (a * a + b * b) / 2])
+        case Gear() | Rack():
+            return _toothed(shape)
         case Compound():
             parts = []
             for piece in shape.pieces:
@@ -98,14 +109,25 @@ def _unit_density(shape: Shape) -> tuple[float, NDArray[np.float64], NDArray[np.
     raise ValueError(f"a {shape.kind} has no mass: it cannot be moved by forces")
 
 
+@lru_cache(maxsize=256)
+def _toothed(shape: Gear | Rack) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    volume, center, inertia = _polyhedron(*profile_surface(shape))
+    # What is even about an axis stays so to the last bit: a wheel in balance must not begin to turn by itself.
+    size = float(np.sqrt(np.trace(inertia) / volume))
+    center[np.abs(center) < 1e-12 * size] = 0.0
+    inertia[np.abs(inertia) < 1e-12 * float(np.trace(inertia))] = 0.0
+    center.flags.writeable = inertia.flags.writeable = False
+    return volume, center, inertia
+
+
 def _polyhedron(
     vertices: NDArray[np.float64], faces: NDArray[np.int64]
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    # Tetrahedra from the vertices' mean to each face; the second moment of a tetrahedron with corners 0, a, b, c is
-    # V / 20 (sum of outer products of corners + outer product of their sum).
+    # Tetrahedra from the vertices' mean to each face, negative where that is seen from inside; the second moment of a
+    # tetrahedron with corners 0, a, b, c is V / 20 (sum of outer products of corners + outer product of their sum).
     apex = vertices.mean(0)
     corners = vertices[faces] - apex
-    volumes = np.abs(np.linalg.det(corners)) / 6
+    volumes = np.linalg.det(corners) / 6
     volume = float(volumes.sum())
     sums = corners.sum(1)
     center = (volumes[:, None] * sums / 4).sum(0) / volume
