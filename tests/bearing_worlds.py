@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from physreel.geometry.bearings import BEARINGS
+from physreel.simulators.machinery import JointMotion, PartRecord, joint_signals, machine_parts
+from physreel.simulators.preparation import prepare
 from physreel.spec import Bearing, BearingDefect, Body, Box, Cylinder, Joint, Microphone, Motor, SceneSpec
+from physreel.values import ContactTable, Trajectory
 
-OWN = {"ball_count": 12, "ball_diameter_m": 6e-3, "pitch_diameter_m": 42e-3, "contact_angle_deg": 15.0}
+OWN: dict[str, Any] = {"ball_count": 12, "ball_diameter_m": 6e-3, "pitch_diameter_m": 42e-3, "contact_angle_deg": 15.0}
 
 
-def sizes(kind: str) -> dict[str, float]:
+def sizes(kind: str) -> dict[str, Any]:
     """Count, diameters and contact angle of a bearing of the table, or of our own."""
     if kind == "own":
         return dict(OWN)
@@ -22,8 +28,9 @@ def sizes(kind: str) -> dict[str, float]:
     }
 
 
-def world(kind="6205", part=None, *, turns_s=20.0, width_m=1e-3, angle_deg=0.0, load_n=300.0, slip=0.0, seed=1,
-          duration_s=3.0, bodies=(), **extra) -> SceneSpec:  # fmt: skip
+def world(kind: str = "6205", part: Any = None, *, turns_s: float = 20.0, width_m: float = 1e-3,
+          angle_deg: float = 0.0, load_n: float = 300.0, slip: float = 0.0, seed: int = 1, duration_s: float = 3.0,
+          bodies: tuple[Body, ...] = (), **extra: Any) -> SceneSpec:  # fmt: skip
     """A disc on a shaft along + y through a steel block, driven at a constant speed from the start."""
     omega = 2.0 * np.pi * turns_s
     defect = None if part is None else BearingDefect(part=part, width_m=width_m, angle_deg=angle_deg)
@@ -32,8 +39,8 @@ def world(kind="6205", part=None, *, turns_s=20.0, width_m=1e-3, angle_deg=0.0, 
         duration_s=duration_s,
         fps=24,
         bodies=(
-            Body(name="block", shape=Box(size_m=(0.14, 0.04, 0.1)), material="steel", motion="static",
-                 position_m=(0.0, 0.0, 0.05)),
+            Body(name="block", shape=Box(size_m=(0.16, 0.016, 0.13)), material="steel", motion="static",
+                 position_m=(0.0, 0.008, 0.05)),
             Body(name="disc", shape=Cylinder(radius_m=0.05, height_m=0.01), material="steel",
                  position_m=(0.0, 0.06, 0.05), orientation_wxyz=(0.5**0.5, -(0.5**0.5), 0.0, 0.0),
                  angular_velocity_rad_s=(0.0, omega, 0.0)),
@@ -49,3 +56,47 @@ def world(kind="6205", part=None, *, turns_s=20.0, width_m=1e-3, angle_deg=0.0, 
         ),
         microphones=(Microphone(name="ear", position_m=(0.2, -0.6, 0.3)),),
     )  # fmt: skip
+
+
+def motion(spec: SceneSpec, angle_of: Callable[[Any], Any] | None = None) -> JointMotion:
+    """The shaft at its motor's speed, or with ``angle_of(times)`` rad."""
+    prep = prepare(spec)
+    time = np.arange(prep.step_count + 1) * prep.step_s
+    motor = spec.joints[0].motor
+    assert motor is not None
+    angle: Any = motor.speed * time if angle_of is None else angle_of(time)
+    return JointMotion(
+        step_s=prep.step_s,
+        substeps=prep.substeps,
+        position=angle[:, None],
+        velocity=np.gradient(angle, prep.step_s)[:, None],
+        motor_effort=np.zeros((prep.step_count, 1)),
+    )
+
+
+def record(spec: SceneSpec, moved: JointMotion) -> PartRecord:
+    """What the bearing tells of a motion."""
+    (part,) = machine_parts(prepare(spec))
+    return part.finish(moved)
+
+
+def spun(spec: SceneSpec, angle_of: Callable[[Any], Any] | None = None) -> Trajectory:
+    """A trajectory without an engine: all bodies stay where they are, but the bearing tells of its blows."""
+    moved = motion(spec, angle_of)
+    told = record(spec, moved)
+    pose = np.array([[*body.position_m, *body.orientation_wxyz] for body in spec.bodies])
+    frames, count = spec.frame_count, len(spec.bodies)
+    return Trajectory(
+        fps=spec.fps,
+        step_s=moved.step_s,
+        body_pose=np.repeat(pose[None], frames, axis=0),
+        body_velocity=np.zeros((frames, count, 6)),
+        body_pose_end=pose,
+        body_velocity_end=np.zeros((count, 6)),
+        joint_position=moved.at_frames(moved.position)[:frames],
+        joint_velocity=moved.at_frames(moved.velocity)[:frames],
+        contacts=ContactTable.empty(),
+        knocks=told.knocks,
+        signals={**joint_signals(prepare(spec), moved), **told.signals},
+        simulator="by hand",
+    )

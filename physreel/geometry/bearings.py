@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.spec import Bearing
+from physreel.spec import Bearing, SceneSpec
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +29,9 @@ FLOOR_SHARE = 0.02
 """Share of the greatest ball load that preload leaves on balls outside of the zone."""
 
 STEEL_DENSITY_KG_M3 = 7850.0
+
+HERTZ_MODULUS_PA = 200e9 / (2.0 * (1.0 - 0.29**2))
+"""Of steel on steel."""
 
 GRAVITY_M_S2 = 9.81
 
@@ -99,6 +102,16 @@ def first_ball_angle_rad(bearing: Bearing) -> float:
 def first_pit_angle_rad(bearing: Bearing) -> float:
     """How far a ball's pit has turned, at time 0, since it last met the outer race."""
     return 2.0 * math.pi * ((bearing.seed * _GOLDEN**2) % 1.0)
+
+
+def load_point_m(spec: SceneSpec, bearing: Bearing) -> tuple[Floats, Floats]:
+    """Where the outer race is pressed most (3,), world, and in which direction (3,)."""
+    joint = next(joint for joint in spec.joints if joint.name == bearing.joint)
+    axis, load = np.array(joint.axis), np.array(bearing.load_direction)
+    across = load - (load @ axis) * axis
+    toward = across / np.linalg.norm(across)
+    reach = 0.5 * (bearing.pitch_diameter_m + bearing.ball_diameter_m)
+    return np.array(joint.anchor_m) + reach * toward, toward
 
 
 def defect_ball(bearing: Bearing) -> int:

@@ -3,11 +3,10 @@
 The outer ring stands still in the housing; the shaft's angle is given. Balls roll on the outer race; what slips does
 so on the inner race, so that the cage falls behind. Single balls wander in their pockets of the cage.
 
-A ball that comes to a pit of width w drops into it until it meets the far edge, and its way is bent there at once;
-then the load that it carries comes back (J. Epps, An investigation into vibrations excited by discrete faults in
-rolling element bearings, PhD thesis, Univ. of Canterbury (1991); N. Sawalhi, R. B. Randall, Mech. Syst. Signal
-Process. 22, 1924 (2008) and 25, 846 (2011)). Loads of single balls: Stribeck's zone with Sjövall's integral (Harris and
-Kotzalas, Rolling Bearing Analysis, 5th ed. (2006), 7).
+A ball that comes to a pit of width w drops into it until it meets the far edge, where its way is bent at once (J. Epps,
+An investigation into vibrations excited by discrete faults in rolling element bearings, PhD thesis, Univ. of Canterbury
+(1991); N. Sawalhi, R. B. Randall, Mech. Syst. Signal Process. 22, 1924 (2008) and 25, 846 (2011)). Loads of single
+balls: Stribeck's zone with Sjövall's integral (Harris and Kotzalas, Rolling Bearing Analysis, 5th ed. (2006), 7).
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from physreel.errors import SpecError
 from physreel.geometry.bearings import (
+    HERTZ_MODULUS_PA,
     ball_loads,
     ball_mass_kg,
     bearing_orders,
@@ -34,14 +34,18 @@ from physreel.values import KnockTable, Signal
 
 Floats = NDArray[np.float64]
 
-STEEL_MODULUS_PA = 200e9 / (2.0 * (1.0 - 0.29**2))
-"""Hertz's modulus of steel on steel."""
+CAGE_MASS_SHARE = 0.4 + 0.5
+"""What a blow on the cage sets going, over the mass of all balls: a pressed steel cage (of a 6205, 8 g to 18 g of
+balls), and the half of the balls that nothing presses, which lie in its pockets."""
 
-CAGE_MASS_SHARE = 0.4
-"""Of a pressed steel cage, over that of all balls (a 6205 has 8 g of cage to 18 g of balls)."""
+SKID_SHARE = 0.15
+"""Balls that nothing presses fall behind by this share of the cage's speed when no bar pushes them (Harris, 14)."""
 
-CAGE_BLOW_S = 1e-4
-"""A bar of a cage is thin and gives way: a ball's blow on it lasts as long as its lowest mode takes for half a turn."""
+CAGE_ENTRY_DEG = 60.0
+"""How long before the middle of the load zone a ball is gripped by both races again."""
+
+CAGE_BLOW_S = 5e-5
+"""Of a ball on a bar: Hertz's time for some tenths of a metre a second, a little more for the bar gives way."""
 
 SLOWEST_M_S = 1e-3
 """Balls that roll slower than this over an edge do not knock."""
@@ -141,7 +145,7 @@ class BearingPart(MachinePart):
         half = 0.5 * self.bearing.pitch_diameter_m
         if defect.part == "cage":
             # Balls are slowed where nothing presses them; the one behind the broken bar catches up as the zone begins.
-            entry = -0.5 * math.pi * float(np.sign(shaft[-1] - shaft[0]) or 1.0)
+            entry = -math.radians(CAGE_ENTRY_DEG) * float(np.sign(shaft[-1] - shaft[0]) or 1.0)
             at = _passings(time, way.place(way.defect_ball, cage) - entry)
             found.append((at, np.full(len(at), entry), _rate(time, cage, at) * half))
         elif defect.part == "ball":
@@ -182,23 +186,27 @@ def knock_forces(bearing: Bearing, place_rad: Floats, speed_m_s: Floats, cage_ra
     """Impulses (K,) in N·s and lengths (K,) in s of blows on the defect, given places, speeds and the cage's speed.
 
     A ball of radius r sinks into a pit by w² / (8 r) at most, and no farther than its load Q presses it while it is
-    over the pit; a drop by δ bends its way by 2 √(2 δ / r) at the far edge, which takes its mass times v times that, in
-    Hertz's time τ; in the same time the load comes back: Q τ / 2. Behind the broken bar of a cage the gap lets a ball
-    gain v w / d on the cage, whose mass takes the blow.
+    over the pit. A drop by δ bends its way by 2 √(2 δ / r) at the far edge; and what Hertz's contact had stored, 2/5 of
+    Q times the depth it was pressed in, is set free and drives the ball. Its mass times the two speeds together is the
+    impulse, Hertz's time the length. Behind the broken bar of a cage a ball has skidded, and is taken along again over
+    the gap: it meets the next bar with v (0.15 + w / d), and the cage takes it.
     """
     defect = bearing.defect
     assert defect is not None
     mass, radius = ball_mass_kg(bearing), 0.5 * bearing.ball_diameter_m
     if defect.part == "cage":
         cage = CAGE_MASS_SHARE * bearing.ball_count * mass
-        gained = speed_m_s * min(defect.width_m / bearing.ball_diameter_m, 1.0)
+        gained = speed_m_s * min(SKID_SHARE + defect.width_m / bearing.ball_diameter_m, 1.0)
         return cage * gained, np.full(len(speed_m_s), CAGE_BLOW_S)
     load = ball_loads(bearing, place_rad, cage_rad_s)
     deepest = min(defect.width_m**2 / (8.0 * radius), radius)
     drop = np.minimum(deepest, 0.5 * load / mass * (0.5 * defect.width_m / speed_m_s) ** 2)
-    change = speed_m_s * np.minimum(2.0 * np.sqrt(2.0 * drop / radius), 1.0)
-    length = 2.87 * (mass**2 / (radius * STEEL_MODULUS_PA**2 * np.maximum(change, 1e-6))) ** 0.2
-    return mass * change + 0.5 * load * length, length
+    bent = speed_m_s * np.minimum(2.0 * np.sqrt(2.0 * drop / radius), 1.0)
+    pressed = np.cbrt(9.0 * load**2 / (16.0 * radius * HERTZ_MODULUS_PA**2))
+    freed = 0.4 * load * pressed * (1.0 - np.maximum(1.0 - drop / pressed, 0.0) ** 2.5)
+    change = np.sqrt(bent**2 + 2.0 * freed / mass)
+    length = 2.87 * (mass**2 / (radius * HERTZ_MODULUS_PA**2 * np.maximum(change, 1e-6))) ** 0.2
+    return mass * change, length
 
 
 class _Ways:

@@ -13,6 +13,7 @@ from physreel.renderers.audio.bodies import CONTACT_LOSS, CONTACT_LOSS_SHARE, Ba
 from physreel.renderers.audio.friction import Rub, find_rubs
 from physreel.renderers.audio.kernels import BLOCK, listen, ring, scrape
 from physreel.renderers.audio.liquid import LiquidSound
+from physreel.renderers.audio.machines import MachineSound
 from physreel.renderers.audio.mix import FAINT_PA, HOP, NEAREST_M, PASCAL_PER_UNIT, SILENCE_PA, ears_of
 from physreel.renderers.audio.poses import Poses
 from physreel.renderers.audio.radiation import transmission
@@ -67,10 +68,9 @@ class ContactSoundRenderer(AudioRenderer):
         total = np.zeros((recording.length, len(spec.microphones)))
         for stem in stems.values():
             total += stem
-        wet = recording.liquid.stems()
-        for stem in wet.values():
+        for stem in (*recording.liquid.stems().values(), *recording.machines.stems().values()):
             total += stem.T
-        return _audio(total, _in_order(recording.events(total), recording.liquid.events()))
+        return _audio(total, recording.all_events(total))
 
     def stems(self, spec: SceneSpec, trajectory: Trajectory) -> dict[str, Audio]:
         """What each body and fluid gives off by itself, by name; they add up to what ``render`` records.
@@ -81,22 +81,17 @@ class ContactSoundRenderer(AudioRenderer):
         """
         recording = _Recording(spec, trajectory)
         stems = {spec.bodies[i].name: stem for i, stem in recording.stems().items()}
-        wet = recording.liquid.stems()
-        for name in [*(fluid.name for fluid in spec.fluids), *wet]:
+        more = (recording.liquid.stems(), recording.machines.stems())
+        for name in [*(fluid.name for fluid in spec.fluids), *more[0]]:
             stems.setdefault(name, np.zeros((recording.length, len(spec.microphones))))
-        for name, channels in wet.items():
+        for name, channels in (item for group in more for item in group.items()):
             stems[name] = stems[name] + channels.T
         total = sum(stems.values(), np.zeros((recording.length, len(spec.microphones))))
-        events = _in_order(recording.events(total), recording.liquid.events())
+        events = recording.all_events(total)
         return {
             name: _audio(stem, tuple(event for event in events if event.bodies[-1] == name))
             for name, stem in stems.items()
         }
-
-
-def _in_order(*groups: tuple[SoundEvent, ...]) -> tuple[SoundEvent, ...]:
-    events = [event for group in groups for event in group]
-    return tuple(sorted(events, key=lambda event: (event.time_s, event.kind, event.bodies)))
 
 
 def _audio(pascals: Floats, events: tuple[SoundEvent, ...]) -> Audio:
@@ -119,6 +114,7 @@ class _Recording:
         self.sounds: list[_Sound] = []
         self._losses: dict[int, float] = {}
         self.liquid = LiquidSound(spec, trajectory, self.ears, self.poses, self.bodies, self.length)
+        self.machines = MachineSound(spec, trajectory, self.ears, self.poses, self.bodies, self.length)
         if not self.ears:
             return
         self.strikes = find_strikes(find_impacts(spec, trajectory), self.bodies, self.poses, trajectory.step_s)
@@ -281,6 +277,11 @@ class _Recording:
                     bank.weights[keep], float(SAMPLE_RATE_HZ), SILENCE_PA,
                 )  # fmt: skip
         return source if np.abs(source).max(initial=0.0) > 0.3 * FAINT_PA else np.zeros(self.length)
+
+    def all_events(self, total: Floats) -> tuple[SoundEvent, ...]:
+        """Of solids, liquids and machines, in order of time."""
+        events = [*self.events(total), *self.liquid.events(), *self.machines.events()]
+        return tuple(sorted(events, key=lambda event: (event.time_s, event.kind, event.bodies)))
 
     def events(self, total: Floats) -> tuple[SoundEvent, ...]:
         """The causes of what is heard in ``total`` (S, C) pascals, in order of time; none below FAINT_PA."""

@@ -119,7 +119,7 @@ def _pair_rubs(
     if not runs:
         return []
     name = f"{spec.bodies[a].name}\0{spec.bodies[b].name}"
-    profile = _profile(np.random.Generator(np.random.Philox(key=_key(seed, name))))
+    profile = fractal_profile(np.random.Generator(np.random.Philox(key=_key(seed, name))))
     found = []
     for start, stop in runs:
         # Faded in and out over a hop on either side.
@@ -215,7 +215,7 @@ def _key(seed: bytes, name: str) -> int:
     return int.from_bytes(hashlib.sha256(seed + name.encode()).digest()[:8], "little")
 
 
-def _profile(stream: np.random.Generator) -> Floats:
+def fractal_profile(stream: np.random.Generator) -> Floats:
     """(PROFILE_LENGTH,) periodic fractal heights of unit rms."""
     number = np.arange(PROFILE_LENGTH // 2 + 1)
     bend = PROFILE_LENGTH * PROFILE_SPACING_M / PROFILE_BEND_M

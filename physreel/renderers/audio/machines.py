@@ -1,0 +1,187 @@
+"""The sound of machines' hidden parts: blows inside them, and bearings that roll, through the body that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.geometry.bearings import load_point_m
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.renderers.audio.bodies import CONTACT_LOSS, Bank, SoundingBody
+from physreel.renderers.audio.covers import Cover, cover_over
+from physreel.renderers.audio.kernels import BLOCK, ring, scrape
+from physreel.renderers.audio.mix import FAINT_PA, HOP, NEAREST_M, SILENCE_PA, Ear, carry
+from physreel.renderers.audio.poses import Poses
+from physreel.renderers.audio.races import race_force
+from physreel.renderers.audio.radiation import transmission
+from physreel.spec import SceneSpec
+from physreel.values import SAMPLE_RATE_HZ, SoundEvent, Trajectory
+
+Floats = NDArray[np.float64]
+
+_QUIET = 0.01
+"""Trains of blows add up: each is followed this much farther down than a single one."""
+
+_WINDOW = 8192
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Voice:
+    """What one machine part makes a body give off.
+
+    Attributes:
+        kind: of its event, "knocks" or "rolling".
+        part: the machine part.
+        body: index of the body that rings.
+        time_s: when it begins.
+        pascals: (S,) at 1 m.
+        path: (H, 3) where it is every HOP samples.
+    """
+
+    kind: str
+    part: str
+    body: int
+    time_s: float
+    pascals: Floats
+    path: Floats
+
+
+@dataclass(eq=False)
+class MachineSound:
+    """All that is heard of a clip's machine parts; nothing where there are none.
+
+    Args:
+        spec: the world.
+        trajectory: what happened.
+        ears: the microphones.
+        poses: of the bodies.
+        bodies: as they sound.
+        samples: S.
+    """
+
+    spec: SceneSpec
+    trajectory: Trajectory
+    ears: list[Ear]
+    poses: Poses
+    bodies: list[SoundingBody]
+    samples: int
+    _voices: list[_Voice] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.ears:
+            return
+        knocks = self.trajectory.knocks
+        for source, part in enumerate(knocks.sources):
+            for body in np.unique(knocks.body[knocks.source == source]).tolist():
+                self._knocks(part, np.flatnonzero((knocks.source == source) & (knocks.body == body)), body)
+        for bearing in self.spec.bearings:
+            if f"cage_angle:{bearing.name}" in self.trajectory.signals:
+                self._rolling(bearing.name)
+
+    def stems(self) -> dict[str, Floats]:
+        """(C, S) pascals by name of the body that rings."""
+        out: dict[str, Floats] = {}
+        for voice in self._voices:
+            stem = out.setdefault(self.spec.bodies[voice.body].name, np.zeros((len(self.ears), self.samples)))
+            slab = voice.body if self.bodies[voice.body].is_slab else None
+            carry(stem, voice.pascals, voice.path, self.ears, self.spec.air, slab=slab)
+        return out
+
+    def events(self) -> tuple[SoundEvent, ...]:
+        """One for each part that is heard, at its beginning: "knocks" of what strikes, "rolling" of a bearing."""
+        found = []
+        for voice in self._voices:
+            way = max(float(np.linalg.norm(voice.path[0] - self.ears[0].position)), NEAREST_M)
+            peak = float(np.abs(voice.pascals).max(initial=0.0)) / way
+            heard = voice.time_s + way / self.spec.air.speed_of_sound_m_s
+            if peak < FAINT_PA or heard >= self.spec.duration_s:
+                continue
+            found.append(
+                SoundEvent(
+                    time_s=voice.time_s,
+                    heard_s=heard,
+                    kind=voice.kind,
+                    bodies=(self.spec.bodies[voice.body].name,),
+                    dominant_hz=_loudest_hz(voice.pascals),
+                    peak_pa=peak,
+                )
+            )
+        return tuple(found)
+
+    def _knocks(self, part: str, rows: NDArray[np.int64], body: int) -> None:
+        """All blows of one part on one body. They are heard from where they are on the mean: a machine part is small.
+
+        What holds the machine touches the body all the time.
+        """
+        knocks, sounding = self.trajectory.knocks, self.bodies[body]
+        points, way = knocks.point_m[rows], knocks.direction[rows]
+        times, lengths = knocks.time_s[rows], knocks.length_s[rows]
+        local, toward = self._into_body(body, times, points, way)
+        bank = sounding.bank(sounding.piece_at(local[0]), CONTACT_LOSS)
+        gains, _ = bank.gains(local, toward)
+        center = points.mean(0)
+        gains = gains * self._out(bank, body, center)
+        pascals = np.zeros(self.samples)
+        held = np.ones(-(-self.samples // BLOCK), np.bool_)
+        ring(
+            pascals, bank.rates, bank.weights, held, times * SAMPLE_RATE_HZ, lengths * SAMPLE_RATE_HZ,
+            knocks.impulse_n_s[rows] * np.pi / (2.0 * lengths), gains, np.full(len(rows), bank.direct),
+            float(SAMPLE_RATE_HZ), _QUIET * SILENCE_PA,
+        )  # fmt: skip
+        self._voices.append(
+            _Voice(
+                kind="knocks", part=part, body=body, time_s=float(times[0]), pascals=pascals, path=self._still(center)
+            )
+        )
+
+    def _rolling(self, name: str) -> None:
+        bearing = next(bearing for bearing in self.spec.bearings if bearing.name == name)
+        body = self.spec.body_index(bearing.housing)
+        sounding = self.bodies[body]
+        point, toward = load_point_m(self.spec, bearing)
+        local, way = self._into_body(body, np.zeros(1), point[None], toward[None])
+        bank = sounding.bank(sounding.piece_at(local[0]), CONTACT_LOSS)
+        gains, _ = bank.gains(local, way)
+        gains = gains * self._out(bank, body, point)
+        force = race_force(self.spec, self.trajectory, bearing, self.samples)
+        moving = np.flatnonzero(force)
+        if not len(moving):
+            return
+        pascals = bank.direct * force
+        if bank.modes is not None and len(bank.hertz):
+            hops = -(-self.samples // HOP) + 2
+            scrape(
+                pascals, 0, force, np.repeat(gains, hops, axis=0), HOP, bank.rates[1], bank.weights,
+                float(SAMPLE_RATE_HZ), _QUIET * SILENCE_PA,
+            )  # fmt: skip
+        self._voices.append(
+            _Voice(
+                kind="rolling", part=name, body=body, time_s=float(moving[0]) / SAMPLE_RATE_HZ, pascals=pascals,
+                path=self._still(point),
+            )
+        )  # fmt: skip
+
+    def _into_body(self, body: int, times: Floats, points: Floats, way: Floats) -> tuple[Floats, Floats]:
+        position, quat = self.poses.at(body, times)
+        back = conjugate_wxyz(quat)
+        return rotate_wxyz(back, points - position), rotate_wxyz(back, way)
+
+    def _out(self, bank: Bank, body: int, point: Floats) -> Floats:
+        """(K,) share of each mode's pressure that gets out of a cover, and through the air to the first microphone."""
+        way = max(float(np.linalg.norm(point - self.ears[0].position)), NEAREST_M)
+        share = transmission(bank.hertz, way, self.spec.air)
+        cover: Cover | None = cover_over(self.spec, body, point)
+        return np.asarray(share if cover is None else share * cover.passes(bank.hertz, self.spec.air))
+
+    def _still(self, point: Floats) -> Floats:
+        return np.tile(point, (-(-self.samples // HOP) + 2, 1))
+
+
+def _loudest_hz(pascals: Floats) -> float:
+    """Where the spectrum is highest, over windows of the whole clip."""
+    count = max(len(pascals) // _WINDOW, 1)
+    part = pascals[: count * _WINDOW].reshape(count, -1) * np.hanning(len(pascals[: count * _WINDOW]) // count)
+    power = (np.abs(np.fft.rfft(part, axis=1)) ** 2).sum(0)
+    return float(np.argmax(power) * SAMPLE_RATE_HZ / part.shape[1])
