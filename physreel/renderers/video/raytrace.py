@@ -141,7 +141,7 @@ class _Film:
         self.requests, self.count = np.empty((2 * kept, 13)), np.zeros(1, np.int64)
         self.edges = np.zeros((height, width) if self.shading else (0, 0), np.uint8)
         fluids = len(spec.bodies) + np.arange(len(spec.fluids))
-        meshes = [body for body, _ in self.scene.meshes]
+        meshes = [mesh[0] for mesh in self.scene.meshes]
         self.owners = np.concatenate([self.scene.kinds[:, 1], meshes, fluids]).astype(np.int64)
         self.first_liquid = prims + len(meshes)
         self.liquids: LiquidFilm | None = None

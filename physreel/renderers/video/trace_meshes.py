@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import MissingDependencyError
-from physreel.spec import Camera, TriangleMesh
+from physreel.renderers.video.trace_packing import Mesh
+from physreel.spec import Camera
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -23,21 +24,20 @@ class MeshTracer:
     """Traces rays against the meshes of a spec.
 
     Args:
-        meshes: body index and shape of each.
+        meshes: see trace_packing.PackedScene.
         first_number: number of the first mesh among surfaces: how many primitives there are.
     """
 
-    def __init__(self, meshes: tuple[tuple[int, TriangleMesh], ...], *, first_number: int) -> None:
+    def __init__(self, meshes: tuple[Mesh, ...], *, first_number: int) -> None:
         self.first_number = first_number
-        self.owners = [body for body, _ in meshes]
+        self.owners = [mesh[0] for mesh in meshes]
         self._trees: list[Any] = []
         self._keep: list[Any] = []
         self._normals: list[Floats] = []
         self._faces: list[Ints] = []
         self._corner: list[Floats] = []
         self._boxes: list[tuple[Floats, Floats]] = []
-        for _, shape in meshes:
-            vertices, faces = np.asarray(shape.vertices_m, np.float64), np.asarray(shape.faces, np.int64)
+        for _, vertices, faces, _ in meshes:
             a, b, c = (vertices[faces[:, k]] for k in range(3))
             normal = np.cross(b - a, c - a)
             normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-300)[:, None]

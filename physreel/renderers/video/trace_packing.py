@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 from physreel.errors import UnsupportedError
 from physreel.geometry.hulls import hull_faces, hull_planes
+from physreel.geometry.profile_meshes import profile_surface
+from physreel.geometry.profiles import PROFILES, Profile
 from physreel.geometry.rotations import wxyz_to_matrix
 from physreel.geometry.vessels import tank_compound, vessel_outline
 from physreel.renderers.video import trace_packets as packets
@@ -51,6 +53,7 @@ from physreel.spec.looks import Look
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Mesh = tuple[int, Floats, Ints, bool]
 
 TEXTURES = ("none", "checker", "tiles", "stripes", "wood", "marble", "noise", "speckle")
 _UNBOUNDED_M = 1e9
@@ -64,7 +67,8 @@ class PackedScene:
     Attributes:
         local: (P, 12) rotation primitive-to-body row by row 0:9 and centre in the body's frame 9:12.
         bound: (B, 4) centre in the body's frame and radius of a ball round the body.
-        meshes: body index and shape of each triangle mesh.
+        meshes: body index, vertices (V, 3) and triangles (F, 3) of each body that is drawn as triangles, and whether
+            these stand for a curved surface.
         clear: (P,) primitives of vessels and tanks that let light through: 2 if they are looked through to liquid (see
             visibility), 1 if not; 0 all others.
         liquids: (fluids, 8) ior, light lost per metre 1:4, colour 4:7, opacity 7.
@@ -82,7 +86,7 @@ class PackedScene:
     bound: Floats
     clear: NDArray[np.uint8]
     liquids: Floats
-    meshes: tuple[tuple[int, TriangleMesh], ...]
+    meshes: tuple[Mesh, ...]
     ambient_reach_m: float
     sky: Floats
 
@@ -99,15 +103,15 @@ def pack_scene(spec: SceneSpec) -> PackedScene:
     extents: list[Floats] = []
     planes: list[Floats] = []
     spans, bounds, looks = [], [], []
-    meshes: list[tuple[int, TriangleMesh]] = []
+    meshes: list[Mesh] = []
     clear: list[int] = []
     for i, body in enumerate(spec.bodies):
         first = len(kinds)
         look = body.look or spec.material_of(body).look
         shape = body.shape
-        if isinstance(shape, TriangleMesh):
-            meshes.append((i, shape))
-            points = np.asarray(shape.vertices_m)
+        if isinstance(shape, (TriangleMesh, *PROFILES)):
+            points, faces = _triangles(shape)
+            meshes.append((i, points, faces, not isinstance(shape, TriangleMesh)))
             center = 0.5 * (points.min(0) + points.max(0))
             bounds.append([*center, np.linalg.norm(points - center, axis=1).max()])
         else:
@@ -143,6 +147,12 @@ def pack_scene(spec: SceneSpec) -> PackedScene:
         ambient_reach_m=reach,
         sky=np.array([env.zenith, env.horizon, env.ambient]),
     )
+
+
+def _triangles(shape: TriangleMesh | Profile) -> tuple[Floats, Ints]:
+    if isinstance(shape, TriangleMesh):
+        return np.asarray(shape.vertices_m, np.float64), np.asarray(shape.faces, np.int64)
+    return profile_surface(shape)
 
 
 def _add_piece(
