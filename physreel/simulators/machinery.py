@@ -39,7 +39,7 @@ class JointMotion:
     @property
     def time_s(self) -> Floats:
         """(N + 1,) times of the rows."""
-        return np.arange(len(self.position)) * self.step_s
+        return np.asarray(np.arange(len(self.position)) * self.step_s, np.float64)
 
     def at_frames(self, values: Floats) -> Floats:
         """(T + 1, …) rows of (N + 1, …) values that fall on frames; the last is the clip's end."""
@@ -80,10 +80,14 @@ def machine_parts(prep: Preparation) -> list[MachinePart]:
     """The parts of a prepared spec, in the order of the spec."""
     from physreel.simulators.bearings import BearingPart
     from physreel.simulators.belts import BeltPart
+    from physreel.simulators.gas import GasPart
+    from physreel.simulators.play import PlayPart, is_play
 
     parts: list[MachinePart] = []
     parts += [BearingPart(prep, bearing) for bearing in prep.spec.bearings]
     parts += [BeltPart(prep, belt) for belt in prep.spec.belts]
+    parts += [GasPart(prep, cylinder) for cylinder in prep.spec.gas_cylinders]
+    parts += [PlayPart(prep, j) for j, joint in enumerate(prep.spec.joints) if is_play(joint)]
     return parts
 
 
