@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 from physreel.errors import UnsupportedError
-from physreel.spec import SceneSpec
+from physreel.spec import Gear, Rack, Ring, SceneSpec
 from physreel.values import Trajectory
 
-Capability = Literal["rigid", "joints", "couplings", "driven", "liquids", "two_way"]
-"""``rigid``: bodies that move by forces, without liquids; ``two_way``: the same in liquids, which they push as well."""
+Capability = Literal["rigid", "joints", "couplings", "driven", "machines", "liquids", "two_way"]
+"""``rigid``: bodies that move by forces, without liquids; ``two_way``: the same in liquids, which they push as well;
+``machines``: meshing teeth, bearings, belts, gas, brakes, motors that start later."""
 
 
 def required_capabilities(spec: SceneSpec) -> frozenset[Capability]:
@@ -24,7 +25,20 @@ def required_capabilities(spec: SceneSpec) -> frozenset[Capability]:
         needs.add("couplings")
     if any(body.motion == "driven" for body in spec.bodies):
         needs.add("driven")
+    if _has_machines(spec):
+        needs.add("machines")
     return frozenset(needs)
+
+
+def _has_machines(spec: SceneSpec) -> bool:
+    parts = spec.bearings or spec.belts or spec.gas_cylinders or spec.breakable_teeth
+    motors = [joint.motor for joint in spec.joints if joint.motor is not None]
+    return bool(
+        parts
+        or any(body.motion == "carried" or isinstance(body.shape, Gear | Rack | Ring) for body in spec.bodies)
+        or any(joint.friction for joint in spec.joints)
+        or any(motor.start_s or motor.ramp_s for motor in motors)
+    )
 
 
 class Simulator(ABC):

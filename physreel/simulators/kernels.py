@@ -24,8 +24,24 @@ CORRECTION = 0.1
 IMPACT_SPEED_M_S = 0.05
 """From this speed on a contact counts as an impact, for which the slip after the step has to be found by iteration."""
 
+_FREE_M_S = 1e3
+"""Wanting to approach so fast leaves a contact without force."""
+
+FLANK_CORRECTION = 0.2
+"""The same for flanks of teeth, which have no depth to rest in: their errors are smaller than that."""
+
 # Columns of the recorded contacts.
 POINT, NORMAL, TANGENT_1, TANGENT_2, NORMAL_SPEED, SLIP_1, SLIP_2, DISTANCE, COLUMNS = 0, 3, 6, 9, 12, 13, 14, 15, 16
+
+
+@numba.njit(cache=True, nogil=True)
+def _wanted_flank_speed(speed, distance, restitution, h):  # type: ignore[no-untyped-def]
+    """The same for flanks of teeth, which are smooth: they may come together, and stay in touch without depth."""
+    if distance > 0.0:
+        # What comes fast is let in first: a blow has to find its full speed.
+        return -distance / h if speed > -IMPACT_SPEED_M_S else -_FREE_M_S
+    bounce = -speed * restitution if speed < -IMPACT_SPEED_M_S else 0.0
+    return max(bounce, FLANK_CORRECTION * -distance / h)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -49,9 +65,11 @@ def _wanted_normal_speed(speed, distance, restitution, h, gravity):  # type: ign
 def set_contacts(  # type: ignore[no-untyped-def]
     h, gravity, aref, velocity, count, geoms, distance, point, frame, friction, mu, address, geom_body,
     body_material, restitution_of, friction_of, wanted, record, record_ids, used, step, force_base, touched,
+    flanks_from,
 ):  # fmt: skip
     """Set friction and reference accelerations of all contacts and record them; return whether one is an impact.
 
+    Contacts from number ``flanks_from`` on are those of meshing teeth.
     Writes ``aref``, ``friction``, ``mu``, ``wanted`` (n,), rows ``used`` … of ``record`` and ``record_ids``, and
     ``touched`` (B,): 1 for bodies in contact.
     """
@@ -77,7 +95,10 @@ def set_contacts(  # type: ignore[no-untyped-def]
         mu[i] = coefficient
         speed, slip_1, slip_2 = velocity[at], velocity[at + 1], velocity[at + 2]
         record[row, NORMAL_SPEED], record[row, SLIP_1], record[row, SLIP_2] = speed, slip_1, slip_2
-        wanted[i] = _wanted_normal_speed(speed, distance[i], restitution_of[ma, mb], h, gravity)
+        if i >= flanks_from:
+            wanted[i] = _wanted_flank_speed(speed, distance[i], restitution_of[ma, mb], h)
+        else:
+            wanted[i] = _wanted_normal_speed(speed, distance[i], restitution_of[ma, mb], h, gravity)
         slip = np.sqrt(slip_1 * slip_1 + slip_2 * slip_2)
         aref[at] = (wanted[i] - coefficient * slip - speed) / h
         aref[at + 1] = -slip_1 / h

@@ -12,7 +12,7 @@ from physreel.errors import MissingDependencyError, SimulationError
 from physreel.geometry.rotations import rotate_wxyz, wxyz_to_matrix
 from physreel.simulators.base import Capability, Simulator
 from physreel.simulators.contact_rows import ContactPoints, merge
-from physreel.simulators.mujoco_frames import Frames, body_state
+from physreel.simulators.mujoco_frames import Frames, body_state, pose_velocities
 from physreel.simulators.preparation import (
     Preparation,
     overlap_error,
@@ -39,7 +39,7 @@ class MujocoSimulator(Simulator):
     """MuJoCo with contacts that keep the spec's restitution and friction at any step (see kernels)."""
 
     name: ClassVar[str] = "mujoco"
-    capabilities: ClassVar[frozenset[Capability]] = frozenset({"rigid", "joints", "couplings", "driven"})
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({"rigid", "joints", "couplings", "driven", "machines"})
 
     def __init__(self) -> None:
         try:
@@ -71,7 +71,7 @@ class MujocoSimulator(Simulator):
         run.check_overlaps()
         run.run()
         trajectory, path = run.trajectory(f"mujoco {self._version}")
-        watch(preparation, trajectory, path)
+        watch(preparation, trajectory, path, work_j=run.machine_work_j)
         return trajectory
 
     def simulate_pushed(self, preparation: Preparation, pushed: Pushed) -> Trajectory:
@@ -95,6 +95,7 @@ class _Run:
         import mujoco
 
         from physreel.simulators import kernels, mujoco_model
+        from physreel.simulators.mujoco_machines import Machines
 
         self.mujoco, self.kernels = mujoco, kernels
         self.prep = preparation
@@ -102,6 +103,7 @@ class _Run:
         self.built: MujocoModel = mujoco_model.build(preparation)
         self.model = self.built.model
         self.data: Any = mujoco.MjData(self.model)
+        self.machines = Machines(preparation, self.built)
         self.gravity = float(np.linalg.norm(self.spec.gravity_m_s2))
         self.joined = self._joined()
         self._start()
@@ -175,6 +177,8 @@ class _Run:
 
     def check_overlaps(self) -> None:
         """Raise SpecError for bodies that overlap at the start."""
+        from physreel.simulators.mujoco_teeth import mesh_hints
+
         mj, data, built = self.mujoco, self.data, self.built
         mj.mj_kinematics(self.model, data)
         mj.mj_comPos(self.model, data)
@@ -184,7 +188,8 @@ class _Run:
         depths: dict[tuple[int, int], float] = {}
         for (a, b), distance in zip(pairs.tolist(), contact.dist.tolist(), strict=True):
             depths[a, b] = max(depths.get((a, b), 0.0), -distance)
-        error = overlap_error(self.spec, depths)
+        teeth = {} if self.machines.teeth is None else self.machines.teeth.overlaps(data)
+        error = overlap_error(self.spec, depths | teeth, hints=mesh_hints(self.prep, teeth))
         if error is not None:
             raise error
 
@@ -199,7 +204,7 @@ class _Run:
         """
         mj, k, m, d, built, prep = self.mujoco, self.kernels, self.model, self.data, self.built, self.prep
         h, gravity, steps = prep.step_s, self.gravity, prep.step_count
-        step1, step2 = mj.mj_step1, mj.mj_step2
+        machines, step2 = self.machines, mj.mj_step2
         set_contacts, set_free_spin, set_joint_rows = k.set_contacts, k.set_free_spin, k.set_joint_rows
         inertia = built.free_inertia
         inverse = np.linalg.inv(inertia) if len(inertia) else inertia
@@ -219,7 +224,7 @@ class _Run:
         for n in range(steps + 1):
             for at_qpos, at_dof, poses, speed, _ in self.driven:
                 qpos[at_qpos], qvel[at_dof] = poses[n], speed[n]
-            step1(m, d)
+            flanks_from = machines.first_half(n, d, motor_speed)
             count = d.ncon
             path[n] = centers
             impact = False
@@ -235,6 +240,7 @@ class _Run:
                 impact = set_contacts(
                     h, gravity, aref, velocity, count, c.geom, c.dist, c.pos, c.frame, friction, c.mu, address,
                     geom_body, material, restitution, friction_of, wanted, record, ids, used, n, force_base, touched,
+                    flanks_from,
                 )  # fmt: skip
             else:
                 touched[:] = 0
@@ -242,6 +248,8 @@ class _Run:
                 frames.keep(n // prep.substeps, d, touched)
                 if not np.isfinite(qpos).all() or not np.isfinite(qvel).all():
                     raise self._not_finite(n)
+            if machines.active:
+                machines.before(n, d)
             if n == steps:
                 break
             if len(dofs):
@@ -257,6 +265,8 @@ class _Run:
             if impact:
                 self._settle_slip(aref, velocity, count, friction, address, wanted, ids, used)
             step2(m, d)
+            if machines.active:
+                machines.after(n, d)
             if rolling.active:
                 rolling_torque[:] = 0.0
             if count:
@@ -364,6 +374,12 @@ class _Run:
         angle = np.where(has, f.qpos[:, built.joint_qpos] * built.joint_sign, 0.0) if f.qpos.shape[1] else None
         rate = np.where(has, f.qvel[:, built.joint_dof] * built.joint_sign, 0.0) if f.qvel.shape[1] else None
         none = np.zeros((spec.frame_count + 1, len(spec.joints)))
+        contacts = merge(self._points(), h)
+        machines = self.machines.finish(contacts)
+        self.machine_work_j = machines.work_j
+        for i, carried in machines.poses.items():
+            pose[:, i] = carried
+            velocity[:, i] = pose_velocities(carried, 1.0 / spec.fps)
         trajectory = Trajectory(
             fps=spec.fps,
             step_s=h,
@@ -373,7 +389,10 @@ class _Run:
             body_velocity_end=velocity[-1],
             joint_position=(none if angle is None else angle)[:-1],
             joint_velocity=(none if rate is None else rate)[:-1],
-            contacts=merge(self._points(), h),
+            contacts=contacts,
+            knocks=machines.knocks,
+            breaks=machines.breaks,
+            signals=machines.signals,
             simulator=simulator,
             notes=prep.notes,
         )

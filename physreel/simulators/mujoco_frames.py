@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.geometry.rotations import rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, multiply_wxyz, rotate_wxyz, turn_rates
 
 if TYPE_CHECKING:
     from physreel.simulators.mujoco_model import MujocoModel
@@ -58,3 +58,14 @@ def body_state(model: Any, data: Any, built: MujocoModel) -> tuple[Floats, Float
     position = data.xpos[ids] - rotate_wxyz(turn, built.offset)
     linear = data.cvel[ids, 3:] + np.cross(spin, data.xipos[ids] - data.subtree_com[model.body_rootid[ids]])
     return np.concatenate([position, turn], axis=1), np.concatenate([linear, spin], axis=1)
+
+
+def pose_velocities(poses: Floats, interval_s: float) -> Floats:
+    """(T + 1, 6) mean velocities of poses (T + 1, 7) over the intervals about them; for what no engine moves."""
+    out = np.zeros((len(poses), 6))
+    if len(poses) > 1:
+        out[:, :3] = np.gradient(poses[:, :3], interval_s, axis=0)
+        turn = multiply_wxyz(conjugate_wxyz(poses[:-1, 3:]), poses[1:, 3:])
+        spin = rotate_wxyz(poses[:-1, 3:], turn_rates(turn, interval_s))
+        out[:, 3:] = 0.5 * (np.concatenate([spin[:1], spin]) + np.concatenate([spin, spin[-1:]]))
+    return out

@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.mass import MassProperties
 from physreel.geometry.rotations import conjugate_wxyz, multiply_wxyz, rotate_wxyz
 from physreel.simulators.preparation import JointLink, Preparation
@@ -45,7 +46,8 @@ class MujocoModel:
         offset: (B, 3) origin of MuJoCo's body frame in the spec's body frame (free bodies: the centre of mass).
         free_dofs: (F,) first dof of bodies that fly alone, with ``free_inertia`` (F, 3, 3) and ``free_bodies`` (F,).
         driven: driven bodies as (body, first qpos, first dof, mass, inertia).
-        motor_speed: wanted speed of each friction-loss row, in order of dofs.
+        motor_speed: (R,) wanted speed of each row of dry friction (motors, brakes), in order of dofs.
+        row_joint: (R,) the joint of the spec that each of those rows is of.
         joint_qpos: (J,) qpos of each joint that has a coordinate, else -1; ``joint_dof`` and ``joint_sign`` likewise.
     """
 
@@ -58,6 +60,7 @@ class MujocoModel:
     free_inertia: Floats
     driven: tuple[tuple[int, int, int, float, float], ...]
     motor_speed: Floats
+    row_joint: NDArray[np.int64]
     joint_qpos: NDArray[np.int64]
     joint_dof: NDArray[np.int64]
     joint_sign: Floats
@@ -76,6 +79,8 @@ class _Builder:
         self.nodes: dict[int, Any] = {}
         self.offset = np.zeros((len(self.spec.bodies), 3))
         self.meshes: dict[Any, str] = {}
+        # Teeth that have not broken off touch nothing by themselves.
+        self.riding = {tooth.piece for tooth in self.spec.breakable_teeth}
 
     def build(self) -> MujocoModel:
         mj, prep, spec = self.mj, self.prep, self.spec
@@ -99,7 +104,8 @@ class _Builder:
             if not link.closes_loop:
                 self._branch(link)
         for i, body in enumerate(spec.bodies):
-            self._geoms(i, body)
+            if body.motion != "carried":
+                self._geoms(i, body)
         for link in prep.links:
             if link.closes_loop:
                 self._close_loop(link)
@@ -122,7 +128,7 @@ class _Builder:
             position = position + rotate_wxyz(turn, mass.center)
         node = self.mj.worldbody.add_body(name=f"b{i}", pos=position, quat=turn)
         self.nodes[i] = node
-        if body.motion == "static":
+        if body.motion in ("static", "carried"):
             return
         node.add_freejoint(name=f"f{i}")
         if mass is not None:
@@ -169,6 +175,8 @@ class _Builder:
         if joint.motor is not None:
             # A motor is a dry friction that wants a speed: the effort it may use is the friction's bound.
             made.frictionloss = joint.motor.max_effort
+        elif joint.friction:
+            made.frictionloss = joint.friction
 
     def _start_pose(self, i: int) -> tuple[Floats, Floats]:
         body = self.spec.bodies[i]
@@ -234,6 +242,7 @@ class _Builder:
             case _:
                 form, numbers = kind.mjGEOM_PLANE, [0, 0, 1]
         moves = self.spec.bodies[i].motion == "dynamic"
+        rides = self.spec.bodies[i].name in self.riding
         self.nodes[i].add_geom(
             type=form,
             size=numbers,
@@ -241,8 +250,8 @@ class _Builder:
             pos=place,
             quat=turn,
             mass=0.0,
-            contype=1 if moves else 0,
-            conaffinity=1,
+            contype=1 if moves and not rides else 0,
+            conaffinity=0 if rides else 1,
             condim=3,
             solimp=_STIFF,
         )
@@ -319,18 +328,21 @@ class _Builder:
         )
         joints = [-1] * len(spec.joints)
         signs = np.ones(len(spec.joints))
-        speed_of_dof: dict[int, float] = {}
+        row_of_dof: dict[int, tuple[int, float]] = {}
         for link in prep.links:
             if link.closes_loop or link.joint.kind not in ("hinge", "slide"):
                 continue
             joints[link.index] = model.joint(f"j{link.index}").id
             signs[link.index] = link.sign
-            if link.joint.motor is not None:
-                speed_of_dof[int(model.jnt_dofadr[joints[link.index]])] = link.sign * link.joint.motor.speed
+            motor = link.joint.motor
+            if motor is not None or link.joint.friction:
+                speed = 0.0 if motor is None else link.sign * motor.speed
+                row_of_dof[int(model.jnt_dofadr[joints[link.index]])] = (link.index, speed)
         # The solver's sense of scale must be that of the bodies that move by forces.
         light = [m.mass for m in prep.masses if m is not None]
         if driven and light:
             model.stat.meaninertia = float(np.mean(light))
+        self._weigh_wheels(model, body_ids)
         return MujocoModel(
             model=model,
             body_ids=body_ids,
@@ -340,11 +352,23 @@ class _Builder:
             free_dofs=np.array([model.jnt_dofadr[first_joint[i]] for i in free], np.int64),
             free_inertia=np.array(inertia).reshape(-1, 3, 3),
             driven=driven,
-            motor_speed=np.array([speed_of_dof[dof] for dof in sorted(speed_of_dof)]),
+            motor_speed=np.array([row_of_dof[dof][1] for dof in sorted(row_of_dof)]),
+            row_joint=np.array([row_of_dof[dof][0] for dof in sorted(row_of_dof)], np.int64),
             joint_qpos=np.array([-1 if j < 0 else model.jnt_qposadr[j] for j in joints], np.int64),
             joint_dof=np.array([-1 if j < 0 else model.jnt_dofadr[j] for j in joints], np.int64),
             joint_sign=signs,
         )
+
+    def _weigh_wheels(self, model: Any, body_ids: NDArray[np.int64]) -> None:
+        # MuJoCo softens a contact in proportion to how easily the bodies' centres move. A wheel on its axle has a
+        # centre that does not move at all, and a contact as hard as that has no solution that could be computed: it is
+        # softened by how easily the rim moves.
+        weight = model.body_invweight0
+        for link in self.prep.links:
+            if not link.closes_loop:
+                radius = bounding_radius_m(self.spec.bodies[link.child].shape)
+                row = weight[body_ids[link.child]]
+                row[0] = max(row[0], row[1] * (0.5 * radius) ** 2)
 
 
 def _reference(step_s: float) -> tuple[float, float]:

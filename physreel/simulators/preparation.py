@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from physreel.errors import SimulationError, SpecError, UnsupportedError
 from physreel.geometry.mass import MassProperties, body_mass_properties
-from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz, turn_rates
+from physreel.geometry.profiles import profile_compound
+from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz, rotate_wxyz, turn_rates
 from physreel.geometry.vessels import hollow_bodies, hollow_compound
 from physreel.spec import (
     Body,
@@ -23,7 +24,10 @@ from physreel.spec import (
     ConvexHull,
     Cylinder,
     Ellipsoid,
+    Gear,
     Joint,
+    Rack,
+    Ring,
     SceneSpec,
     Shape,
     Sphere,
@@ -59,6 +63,20 @@ class JointLink:
     closes_loop: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class ToothPair:
+    """Two toothed bodies on parallel axes whose widths overlap.
+
+    ``first`` is an external gear, ``second`` a gear or rack. ``middle_m`` is where the middle of their common width is
+    along the first's axis, from its centre. ``flip`` is -1 where the second's axis points the other way, else 1.
+    """
+
+    first: int
+    second: int
+    middle_m: float
+    flip: float
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Preparation:
     """A spec, looked through once: all arrays are indexed by body.
@@ -73,6 +91,8 @@ class Preparation:
         restitution: (M, M) by material.
         friction: (M, M) by material.
         driven_pose: driven body -> (N + 1, 7) pose at every step.
+        toothed: body -> its gear or rack; in ``spec`` these are compounds of hulls, for what is not a gear.
+        tooth_pairs: pairs of toothed bodies on parallel axes that may mesh.
     """
 
     spec: SceneSpec
@@ -85,6 +105,8 @@ class Preparation:
     restitution: Floats
     friction: Floats
     driven_pose: dict[int, Floats]
+    toothed: dict[int, Gear | Rack]
+    tooth_pairs: tuple[ToothPair, ...]
 
     @property
     def step_count(self) -> int:
@@ -137,23 +159,26 @@ def prepare(spec: SceneSpec, *, refine: int = 1) -> Preparation:
         SpecError: joints that tie nothing that could move.
         UnsupportedError: joints no tree of bodies can hold.
     """
-    spec = _with_solid_pieces(spec)
+    toothed = {i: body.shape for i, body in enumerate(spec.bodies) if isinstance(body.shape, Gear | Rack)}
     masses = tuple(
         body_mass_properties(body, spec.material_of(body)) if body.motion == "dynamic" else None for body in spec.bodies
     )
+    spec = _with_solid_pieces(spec)
     names = sorted({body.material for body in spec.bodies})
     place = {name: k for k, name in enumerate(names)}
     pairs = [[spec.contact(a, b) for b in names] for a in names]
     substeps = refine * _substeps(spec)
     step_s = 1.0 / (spec.fps * substeps)
     links = _links(spec)
+    free_pairs = _free_pairs(spec)
+    tooth_pairs = _tooth_pairs(spec, toothed, free_pairs)
     return Preparation(
         spec=spec,
         substeps=substeps,
         step_s=step_s,
         masses=masses,
         links=links,
-        free_pairs=_free_pairs(spec),
+        free_pairs=free_pairs | {(min(p.first, p.second), max(p.first, p.second)) for p in tooth_pairs},
         material=np.array([place[body.material] for body in spec.bodies], np.int64),
         restitution=np.array([[pair.restitution for pair in row] for row in pairs]),
         friction=np.array([[pair.friction for pair in row] for row in pairs]),
@@ -162,20 +187,60 @@ def prepare(spec: SceneSpec, *, refine: int = 1) -> Preparation:
             for i, body in enumerate(spec.bodies)
             if body.motion == "driven"
         },
+        toothed=toothed,
+        tooth_pairs=tooth_pairs,
     )
 
 
 def _with_solid_pieces(spec: SceneSpec) -> SceneSpec:
-    """The spec with vessels and tanks as compounds, which is how rigid engines know them."""
-    if not hollow_bodies(spec):
+    """The spec with vessels, tanks, gears, racks and rings as compounds, which is how rigid engines know them."""
+    profiled = any(isinstance(body.shape, Gear | Rack | Ring) for body in spec.bodies)
+    if not profiled and not hollow_bodies(spec):
         return spec
-    bodies = tuple(
-        body.model_copy(update={"shape": hollow_compound(body.shape)})
-        if isinstance(body.shape, Vessel | Tank)
-        else body
-        for body in spec.bodies
-    )
-    return spec.model_copy(update={"bodies": bodies})
+    return spec.model_copy(update={"bodies": tuple(_with_pieces(body) for body in spec.bodies)})
+
+
+def _with_pieces(body: Body) -> Body:
+    match body.shape:
+        case Vessel() | Tank():
+            return body.model_copy(update={"shape": hollow_compound(body.shape)})
+        case Gear() | Rack() | Ring():
+            return body.model_copy(update={"shape": profile_compound(body.shape)})
+    return body
+
+
+def _tooth_pairs(
+    spec: SceneSpec, toothed: dict[int, Gear | Rack], free_pairs: frozenset[tuple[int, int]]
+) -> tuple[ToothPair, ...]:
+    found, problems = [], []
+    axes = {i: rotate_wxyz(np.asarray(spec.bodies[i].orientation_wxyz), np.array([0.0, 0.0, 1.0])) for i in toothed}
+    for i in toothed:
+        for k in toothed:
+            if k <= i or (i, k) in free_pairs:
+                continue
+            first, second = (i, k) if _meshes_first(toothed[i]) else (k, i)
+            one, other = toothed[first], toothed[second]
+            along = float(axes[first] @ axes[second])
+            if not _meshes_first(one) or abs(along) < 1.0 - 1e-9:
+                continue
+            rise = float(np.subtract(spec.bodies[second].position_m, spec.bodies[first].position_m) @ axes[first])
+            low = max(-0.5 * one.width_m, rise - 0.5 * other.width_m)
+            high = min(0.5 * one.width_m, rise + 0.5 * other.width_m)
+            if high <= low:
+                continue
+            if isinstance(other, Rack) and along < 0.0:
+                problems.append(
+                    f"bodies.{second} ({spec.bodies[second].name!r}): the z axes of a rack and of the gears that it "
+                    f"meshes with must point the same way; turn it round"
+                )
+            found.append(ToothPair(first=first, second=second, middle_m=0.5 * (low + high), flip=float(np.sign(along))))
+    if problems:
+        raise SpecError(problems)
+    return tuple(found)
+
+
+def _meshes_first(shape: Gear | Rack) -> bool:
+    return isinstance(shape, Gear) and not shape.internal
 
 
 def _driven_poses(body: Body, step_s: float, steps: int) -> Floats:
@@ -318,7 +383,11 @@ def _loop(edge: tuple[int, Joint, int, int], needs_edge: bool) -> JointLink:
 
 
 def overlap_error(
-    spec: SceneSpec, depths: dict[tuple[int, int], float], *, touching_m: float = TOUCHING_DEPTH_M
+    spec: SceneSpec,
+    depths: dict[tuple[int, int], float],
+    *,
+    touching_m: float = TOUCHING_DEPTH_M,
+    hints: Sequence[str] = (),
 ) -> SpecError | None:
     """The refusal of a spec whose bodies overlap at the start: every pair, its depth and the remedy; None if none do.
 
@@ -326,6 +395,7 @@ def overlap_error(
         spec: the spec.
         depths: greatest depth in metres of each overlapping pair of bodies (a < b).
         touching_m: depth that still counts as touching.
+        hints: further lines, told only where bodies overlap.
     """
     problems = []
     for (a, b), depth in sorted(depths.items()):
@@ -336,4 +406,4 @@ def overlap_error(
             f"bodies.{a} and bodies.{b}: {first!r} and {second!r} overlap by {depth * 1e3:.1f} mm at the start; "
             f"move them at least that far apart, or list them in no_contact"
         )
-    return SpecError(problems) if problems else None
+    return SpecError([*problems, *hints]) if problems else None

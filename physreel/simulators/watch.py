@@ -22,17 +22,18 @@ ENERGY_LIFT_M = 2e-3
 """And by what lifts all bodies by this much: contacts push out what they let in."""
 
 
-def watch(prep: Preparation, trajectory: Trajectory, path: Floats) -> None:
+def watch(prep: Preparation, trajectory: Trajectory, path: Floats, *, work_j: Floats | None = None) -> None:
     """Raise SimulationError if the trajectory is not one of solid bodies that obey the conservation of energy.
 
     Args:
         prep: the prepared spec.
         trajectory: what the engine made of it.
         path: (N + 1, B, 3) centre of mass of every body at every step.
+        work_j: (T + 1,) what parts of machines have put in up to each frame and the end.
     """
     watch_finite(prep, trajectory)
     watch_solid(prep, trajectory, path)
-    watch_energy(prep, trajectory)
+    watch_energy(prep, trajectory, work_j)
 
 
 def watch_finite(prep: Preparation, trajectory: Trajectory) -> None:
@@ -96,7 +97,7 @@ def work_done(prep: Preparation, trajectory: Trajectory) -> Floats:
     return np.cumsum(work)
 
 
-def watch_energy(prep: Preparation, trajectory: Trajectory) -> None:
+def watch_energy(prep: Preparation, trajectory: Trajectory, work_j: Floats | None = None) -> None:
     """Raise if the energy of all dynamic bodies grows beyond what was put in.
 
     Not where a joint hangs on a driven body: what passes through a joint is not recorded.
@@ -109,6 +110,8 @@ def watch_energy(prep: Preparation, trajectory: Trajectory) -> None:
     gravity = float(np.linalg.norm(spec.gravity_m_s2))
     weight = prep.total_mass_kg * gravity
     free = each.sum(1) + _springs(prep, trajectory) - work_done(prep, trajectory)
+    if work_j is not None:
+        free = free - work_j
     _, velocity = _with_end(trajectory)
     kinetic = np.zeros(len(free))
     for i, mass in enumerate(prep.masses):
