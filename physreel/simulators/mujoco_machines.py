@@ -224,3 +224,5 @@ class _Piece:
         self.held = False
         mine = self.model.geom_bodyid == self.piece_id
         self.model.geom_contype[mine] = self.model.geom_conaffinity[mine] = 1
+        # MuJoCo keeps the union over a body's geoms as well.
+        self.model.body_contype[self.piece_id] = self.model.body_conaffinity[self.piece_id] = 1
