@@ -63,3 +63,9 @@ SUNK_SPEED_M_S = 0.05
 
 AFLOAT_S = 0.3
 """A body floats, or has sunk, when it has done so for the last of this time."""
+
+TURNING_RAD_S = 0.05
+"""A shaft turns when it is faster: 3° a second, which is seen within a second on a wheel of some size."""
+
+JAM_S = 0.2
+"""A machine that stands has stopped when it has stood for so long."""

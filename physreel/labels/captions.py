@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from physreel.analysis import rest_time_s, supports_at_end
+from physreel.analysis.machines import loose_bodies
 from physreel.analysis.words import Phrasing, listed, number, sentence, times
 from physreel.geometry.rotations import up_direction
 from physreel.labels.liquid_captions import liquid_sentences
@@ -37,7 +38,7 @@ class _Writer:
         self.spec = spec
         self.names = Names(spec)
         self.index = {body.name: k for k, body in enumerate(spec.bodies)}
-        self.dynamic = [k for k, body in enumerate(spec.bodies) if body.motion == "dynamic"]
+        self.dynamic = np.flatnonzero(loose_bodies(spec)).tolist()
         self.events = events
         self.rest = rest_time_s(spec, trajectory)
         self.supports = supports_at_end(spec, trajectory)

@@ -16,8 +16,10 @@ from physreel.analysis import (
     support_intervals,
     supports_at_end,
 )
+from physreel.analysis.machines import loose_bodies
 from physreel.analysis.thresholds import CARRIED_S, IMPACT_LENGTH_S
 from physreel.labels.liquid_events import find_liquid_events
+from physreel.labels.machine_events import find_machine_events
 from physreel.spec import SceneSpec
 from physreel.values import Event, Trajectory
 
@@ -28,7 +30,7 @@ _STOOD_S = 0.05
 
 
 def find_events(spec: SceneSpec, trajectory: Trajectory) -> tuple[Event, ...]:
-    """What happened to dynamic bodies and to liquids, in order of time; of one time in the order of the spec.
+    """What happened to loose bodies, liquids and machines, in order of time; of one time in the order of the spec.
 
     Kinds are those of ``values.Event``. ``bodies`` starts with the body the event is about: of two dynamic bodies that
     touch first, the faster. rest names what carries the body after it, if anything does. Pairs that touched from the
@@ -42,6 +44,7 @@ def find_events(spec: SceneSpec, trajectory: Trajectory) -> tuple[Event, ...]:
         *_leaves(spec, trajectory, reader),
         *_rests(spec, trajectory, reader),
         *find_liquid_events(spec, trajectory, first_kind=4),
+        *find_machine_events(spec, trajectory, first_kind=10),
     ]
     return tuple(event for _, event in sorted(keyed, key=lambda item: item[0]))
 
@@ -82,6 +85,7 @@ def _first_contacts(spec: SceneSpec, trajectory: Trajectory, impacts: tuple[Impa
     blows: dict[tuple[int, int], Impact] = {}
     for impact in impacts:
         blows.setdefault((impact.body_a, impact.body_b), impact)
+    loose = loose_bodies(spec)
     found: _Keyed = []
     for row in pressed[np.unique(pair, return_index=True)[1]].tolist():
         first, second = int(contacts.body_a[row]), int(contacts.body_b[row])
@@ -89,8 +93,8 @@ def _first_contacts(spec: SceneSpec, trajectory: Trajectory, impacts: tuple[Impa
         dynamic = [k for k in (first, second) if spec.bodies[k].motion == "dynamic"]
         blow = blows.get((first, second))
         hard = blow is not None and blow.time_s <= time + IMPACT_LENGTH_S
-        if not dynamic or (time <= _STOOD_S and not hard):
-            continue
+        if not (loose[first] or loose[second]) or (time <= _STOOD_S and not hard):
+            continue  # parts of machines touch all the time, and what became of them is told by other events
         subject = max(dynamic, key=lambda k: (reader.speed_before(k, time), -k))
         other = second if subject == first else first
         x, y, z = contacts.point_m[row].tolist()
@@ -109,7 +113,8 @@ def _first_contacts(spec: SceneSpec, trajectory: Trajectory, impacts: tuple[Impa
 def _bounces(spec: SceneSpec, trajectory: Trajectory, impacts: tuple[Impact, ...]) -> _Keyed:
     found: _Keyed = []
     of_body: dict[int, int] = {}
-    bounces = find_bounces(spec, trajectory, impacts)
+    loose = loose_bodies(spec)
+    bounces = [bounce for bounce in find_bounces(spec, trajectory, impacts) if loose[bounce.body]]
     for bounce in sorted(bounces, key=lambda item: -item.impact.normal_impulse_n_s):
         of_body[bounce.body] = of_body.get(bounce.body, 0) + 1
         if of_body[bounce.body] > MAX_BOUNCES_PER_BODY:
@@ -129,8 +134,9 @@ def _bounces(spec: SceneSpec, trajectory: Trajectory, impacts: tuple[Impact, ...
 
 def _leaves(spec: SceneSpec, trajectory: Trajectory, reader: _Reader) -> _Keyed:
     found: _Keyed = []
+    loose = loose_bodies(spec)
     for index, body in enumerate(spec.bodies):
-        if body.motion != "dynamic":
+        if not loose[index]:
             continue
         stays = support_intervals(spec, trajectory, index)
         for stay in stays:
@@ -167,9 +173,10 @@ def _leaves_for_good(
 def _rests(spec: SceneSpec, trajectory: Trajectory, reader: _Reader) -> _Keyed:
     found: _Keyed = []
     rest, supports = rest_time_s(spec, trajectory), supports_at_end(spec, trajectory)
+    loose = loose_bodies(spec)
     for index, body in enumerate(spec.bodies):
         time = float(rest[index])
-        if body.motion != "dynamic" or not time > 0.0:
+        if not loose[index] or not time > 0.0:
             continue
         event = Event(
             time_s=time,

@@ -16,6 +16,7 @@ from physreel.analysis import (
     rest_time_s,
     supports_at_end,
 )
+from physreel.analysis.machines import loose_bodies
 from physreel.analysis.wetting import wet_at_end
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
@@ -66,7 +67,7 @@ class Facts:
 def read_facts(spec: SceneSpec, trajectory: Trajectory) -> Facts:
     """The facts of a world."""
     names = tuple(body.name for body in spec.bodies)
-    dynamic = [k for k, body in enumerate(spec.bodies) if body.motion == "dynamic"]
+    dynamic = np.flatnonzero(loose_bodies(spec)).tolist()
     impacts = find_impacts(spec, trajectory)
     touched, seen = _pairs(spec, trajectory, impacts)
     first: dict[str, tuple[float, str]] = {}
@@ -121,8 +122,9 @@ def _pairs(
 def _bounce_counts(spec: SceneSpec, trajectory: Trajectory, impacts: tuple[Impact, ...]) -> dict[str, int | None]:
     counts: dict[str, int | None] = {}
     bounces = find_bounces(spec, trajectory, impacts)
+    loose = loose_bodies(spec)
     for index, body in enumerate(spec.bodies):
-        if body.motion != "dynamic":
+        if not loose[index]:
             continue
         starts = [span.start_s for span in contact_spans(trajectory, index)]
         rises = []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from physreel.analysis.draws import pick, shuffled
+from physreel.analysis.machines import loose_bodies
 from physreel.analysis.words import listed
 from physreel.labels.drawing import conduct, draw_balanced, draw_contest, draw_subset
 from physreel.labels.facts import BOUNCE_RISE_M, Facts, read_facts
@@ -48,7 +49,8 @@ def general_questions(
         asker.moving_at_end,
         asker.rest_time,
     )
-    if not spec.fluids:  # what splashes and bubbles is heard as well, and nobody could tell it from impacts
+    # What splashes, bubbles or runs is heard as well, and nobody could tell it from impacts.
+    if not spec.fluids and not spec.joints:
         kinds += (lambda: impacts_heard(asker.facts, rng), lambda: impact_in_window(asker.facts, rng))
     asked = [question for kind in kinds if (question := kind()) is not None]
     would = what_if(spec, asker.facts, asker.names, simulate, rng)
@@ -67,7 +69,8 @@ class _Asker:
             body.name: name for k, body in enumerate(spec.bodies) if (name := self.names.unique(k)) is not None
         }
         self.bodies = {body.name: body for body in spec.bodies}
-        dynamic = [body.name for body in spec.bodies if body.motion == "dynamic"]
+        dynamic = [body.name for body, loose in zip(spec.bodies, loose_bodies(spec), strict=True) if loose]
+        self.loose = dynamic
         self.subjects = [name for name in dynamic if name in self.called]
         # In liquid, what hits something or comes to rest has sunk: scenes ask whether it floats.
         self.dry = [name for name in self.subjects if name not in facts.wet]
@@ -99,9 +102,8 @@ class _Asker:
         fixed = [name for name in self.facts.names if self.bodies[name].motion != "dynamic"]
         first = {
             name: min(times)
-            for name in self.bodies
-            if self.bodies[name].motion == "dynamic"
-            and name not in self.facts.wet
+            for name in self.loose
+            if name not in self.facts.wet
             and (times := [self.facts.touched_s[name, s] for s in fixed if (name, s) in self.facts.touched_s])
         }
         late = {name: -time for name, time in first.items()}

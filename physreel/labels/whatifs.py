@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physreel.analysis.draws import pick
+from physreel.analysis.machines import loose_bodies
 from physreel.errors import PhysreelError
 from physreel.labels.drawing import conduct, draw_balanced
 from physreel.labels.facts import BOUNCE_RISE_M, Facts, read_facts
@@ -52,8 +53,8 @@ def what_if(
 
     subjects = [
         body
-        for body in change.spec.bodies
-        if body.motion == "dynamic" and body.name in called and body.name in facts.rest_s
+        for body, loose in zip(change.spec.bodies, loose_bodies(change.spec), strict=True)
+        if loose and body.name in called and body.name in facts.rest_s
     ]
     tables = []
     for words, before, after, telling in _predicates(spec, facts, changed, called, [body.name for body in subjects]):
@@ -79,9 +80,8 @@ def what_if(
 
 
 def _draw_change(spec: SceneSpec, facts: Facts, called: dict[str, str], rng: np.random.Generator) -> _Change | None:
-    jointed = {name for joint in spec.joints for name in (joint.child, joint.parent)}
-    dynamic = [body for body in spec.bodies if body.motion == "dynamic"]
-    free = [body.name for body in dynamic if body.name not in jointed and body.name in called]
+    dynamic = [body for body, loose in zip(spec.bodies, loose_bodies(spec), strict=True) if loose]
+    free = [body.name for body in dynamic if body.name in called]
     if len(dynamic) < 3 or not free:
         return None  # two others at least must be left to ask about
     partners = {

@@ -1,0 +1,95 @@
+"""Reading machines off a trajectory: what turns, since when, how far, and what stands still."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physreel.analysis.thresholds import JAM_S, TURNING_RAD_S
+from physreel.spec import SceneSpec
+from physreel.values import Signal, Trajectory
+
+Floats = NDArray[np.float64]
+
+
+def loose_bodies(spec: SceneSpec) -> NDArray[np.bool_]:
+    """(B,) which bodies move by forces and hang on no joint: things, not parts of machines."""
+    jointed = {name for joint in spec.joints for name in (joint.child, joint.parent)}
+    jointed |= {tooth.piece for tooth in spec.breakable_teeth}
+    return np.array([body.motion == "dynamic" and body.name not in jointed for body in spec.bodies])
+
+
+def machine_signal(trajectory: Trajectory, quantity: str, name: str) -> Signal:
+    """The signal "<quantity>:<name>" of a joint or part; ValueError with what there is if there is none."""
+    key = f"{quantity}:{name}"
+    if key not in trajectory.signals:
+        known = ", ".join(sorted(trajectory.signals)) or "none"
+        raise ValueError(f"the trajectory has no signal {key!r}; it has {known}")
+    return trajectory.signals[key]
+
+
+def signal_time_s(signal: Signal, index: int) -> float:
+    """When value number ``index`` of a signal was."""
+    return index / signal.rate_hz
+
+
+def turned_rad(trajectory: Trajectory, joint: str, *, start_s: float = 0.0, end_s: float | None = None) -> float:
+    """How far a hinge has turned between two times (by default: all the clip), in the sense of its axis."""
+    signal = machine_signal(trajectory, "angle", joint)
+    times = np.arange(len(signal.values)) / signal.rate_hz
+    end = times[-1] if end_s is None else end_s
+    return float(np.interp(end, times, signal.values) - np.interp(start_s, times, signal.values))
+
+
+def mean_speed_rad_s(trajectory: Trajectory, joint: str, *, start_s: float = 0.0, end_s: float | None = None) -> float:
+    """Mean speed of a hinge between two times, from how far it turned."""
+    signal = machine_signal(trajectory, "angle", joint)
+    end = (len(signal.values) - 1) / signal.rate_hz if end_s is None else end_s
+    return turned_rad(trajectory, joint, start_s=start_s, end_s=end) / max(end - start_s, 1.0 / signal.rate_hz)
+
+
+def first_motion_s(trajectory: Trajectory, joint: str, *, threshold: float = TURNING_RAD_S) -> float | None:
+    """When a hinge (or slide, with a threshold in m/s) first moves faster than a threshold; None if it never does."""
+    signal = machine_signal(trajectory, "speed", joint)
+    moving = np.flatnonzero(np.abs(signal.values) > threshold)
+    return signal_time_s(signal, int(moving[0])) if len(moving) else None
+
+
+def stands_from_s(trajectory: Trajectory, joint: str, *, threshold: float = TURNING_RAD_S) -> float | None:
+    """Since when a joint has stood still to the end, after having moved; None if it moves at the end or never did.
+
+    It must have stood for JAM_S, or nobody could tell.
+    """
+    signal = machine_signal(trajectory, "speed", joint)
+    moving = np.flatnonzero(np.abs(signal.values) > threshold)
+    if not len(moving):
+        return None
+    time = signal_time_s(signal, int(moving[-1]) + 1)
+    return time if trajectory.duration_s - time >= JAM_S else None
+
+
+def jam_s(spec: SceneSpec, trajectory: Trajectory, joint: str) -> float | None:
+    """Since when a motor's joint stands to the end although its motor pushes as hard as it can; None if it does not.
+
+    A motor that never gets its joint to move is jammed from when it is switched on.
+    """
+    motor = next((j.motor for j in spec.joints if j.name == joint), None)
+    if motor is None:
+        return None
+    effort = machine_signal(trajectory, "motor_effort", joint)
+    last = np.abs(effort.values[-max(1, int(JAM_S * effort.rate_hz)) :])
+    if float(last.mean()) < 0.9 * motor.max_effort:
+        return None
+    if first_motion_s(trajectory, joint) is None:
+        return motor.start_s if trajectory.duration_s - motor.start_s >= JAM_S else None
+    return stands_from_s(trajectory, joint)
+
+
+def slip_begins_s(trajectory: Trajectory, belt: str, *, threshold_m_s: float = 0.02) -> float | None:
+    """When a belt first slides on a pulley, faster than a threshold and for at least 20 ms; None if it does not."""
+    signal = machine_signal(trajectory, "belt_slip", belt)
+    sliding = np.abs(signal.values) > threshold_m_s
+    length = max(1, round(0.02 * signal.rate_hz))
+    runs = np.convolve(sliding, np.ones(length), "valid") >= length - 0.5
+    first = np.flatnonzero(runs)
+    return signal_time_s(signal, int(first[0])) if len(first) else None
