@@ -126,6 +126,7 @@ class _Film:
         self.boxes, self.boxes_before = np.empty((prims, 4)), np.empty((prims, 4))
         self.balls = np.zeros((tiles, 8))
         self.dirty, self.grown = np.zeros(tiles, np.uint8), np.zeros(tiles, np.uint8)
+        self.marked = np.ones(tiles, np.uint8)
         self.time, self.surface = np.full(size, 1e30), np.full(size, -1)
         self.normals = np.zeros((3, size), np.float32)
         self.shading = "rgb" in passes
@@ -210,7 +211,9 @@ class _Film:
             self.normals.fill(0.0)
         if self.meshes is not None:
             self.meshes.place(bodies)
-            self.meshes.primary(row, self.tiles_x, self.camera, self.time, self.surface, self.normals)
+            self.meshes.primary(
+                row, self.tiles_x, self.camera, self.marked, self.time, self.surface, self.normals
+            )
         if self.surfaces is not None and self.liquids is not None:
             self.liquids.start(self.surfaces.make(frame), row)
             self.liquids.draw(
@@ -278,8 +281,8 @@ class _Film:
         scene = self.scene
         if self.meshes is not None:
             self.meshes.shadows(
-                scene.lights, self.tables.disc, row, self.tiles_x, self.time, self.surface, self.normals,
-                self.visible, self.flags,
+                scene.lights, self.tables.disc, row, self.tiles_x, todo, self.balls, self.time, self.surface,
+                self.normals, self.visible, self.flags,
             )  # fmt: skip
         if self.liquids is not None:
             self.liquids.gather()
@@ -310,7 +313,7 @@ class _Film:
         mesh_of, edge_time, edge_surface = np.empty((0, 0), np.int64), np.empty((0, 0)), np.empty((0, 0), np.int64)
         if self.meshes is not None:
             mesh_of, edge_time, edge_surface = self.meshes.edge_samples(
-                self.edges, self.tables.offsets, row, self.tiles_x, self.surface
+                self.edges, self.tables.offsets, row, self.tiles_x, self.marked, self.surface
             )
         if self.liquids is not None and self.surfaces is not None:
             if self.meshes is None:

@@ -7,14 +7,18 @@ mesh are found and smoothed as any other.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import MissingDependencyError
-from physreel.renderers.video.trace_packing import Mesh
-from physreel.spec import Camera
+from physreel.geometry.profiles import PROFILES, Profile
+from physreel.renderers.video import trace_mesh_rays as rays
+from physreel.renderers.video.trace_packing import Mesh, triangles
+from physreel.spec import Camera, TriangleMesh
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,171 +34,123 @@ class MeshTracer:
 
     def __init__(self, meshes: tuple[Mesh, ...], *, first_number: int) -> None:
         self.first_number = first_number
-        self.owners = [mesh[0] for mesh in meshes]
-        self._trees: list[Any] = []
-        self._keep: list[Any] = []
-        self._normals: list[Floats] = []
-        self._faces: list[Ints] = []
-        self._corner: list[Floats] = []
-        self._boxes: list[tuple[Floats, Floats]] = []
-        for _, vertices, faces, _ in meshes:
-            a, b, c = (vertices[faces[:, k]] for k in range(3))
-            normal = np.cross(b - a, c - a)
-            normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-300)[:, None]
-            tree, kept = embree_tree(vertices.astype(np.float32), faces.astype(np.int32))
-            self._keep.append(kept)
-            self._trees.append(tree)
-            self._normals.append(normal)
-            self._faces.append(_patches(faces, normal) % 509)
-            self._corner.append(a)
-            self._boxes.append((vertices.min(0), vertices.max(0)))
-        self._rotation = np.zeros((len(meshes), 3, 3))
-        self._position = np.zeros((len(meshes), 3))
+        self.owners = [body for body, _ in meshes]
+        # Machines have the same few wheels again and again, a tree of which is dear; other meshes are rarely met twice.
+        made = [(_kept if isinstance(shape, PROFILES) else _make)(shape) for _, shape in meshes]
+        self._trees = [mesh.tree for mesh in made]
+        self._facets = [mesh.facets for mesh in made]
+        self._patches = [mesh.patches for mesh in made]
+        self._boxes = [mesh.box for mesh in made]
+        self._placed = np.zeros((len(meshes), 22))
+        for n, (low, high) in enumerate(self._boxes):
+            self._placed[n, 12:15], self._placed[n, 15:18] = low, high
+        self._room = 0
+        self._normal, self._frame = np.zeros(3), np.zeros(6)
 
     def place(self, bodies: Floats) -> None:
         """Take the meshes' poses from the packed bodies of a frame (see trace_packing)."""
-        for n, body in enumerate(self.owners):
-            self._position[n] = bodies[body, :3]
-            self._rotation[n] = bodies[body, 3:12].reshape(3, 3)
+        self._placed[:, :12] = bodies[self.owners, :12]
+        self._placed[:, 18:] = bodies[self.owners, 12:]
 
     def nearest(self, origins: Floats, directions: Floats) -> tuple[Floats, Ints, Floats]:
-        """(parameter, surface, normal towards the ray's origin) of N world rays; 1e30 and -1 where they miss."""
-        count = len(origins)
-        time, surface, normal = np.full(count, 1e30), np.full(count, -1, np.int64), np.zeros((count, 3))
-        for n in range(len(self._trees)):
-            o, d = self._local(n, origins, directions)
-            rows = self._candidates(n, o, d, np.inf)
-            if not len(rows):
-                continue
-            o, d = o[rows], d[rows]
-            hit = self._run(n, o, d)
-            found = hit >= 0
-            rows, o, d, face = rows[found], o[found], d[found], hit[found]
-            if not len(rows):
-                continue
-            # Embree works in single precision; the triangle's plane gives the parameter in double.
-            facing = self._normals[n][face]
-            rate = np.einsum("ri,ri->r", facing, d)
-            corner = self._corner[n][face]
-            t = np.einsum("ri,ri->r", facing, corner - o) / np.where(np.abs(rate) < 1e-12, 1e-12, rate)
-            closer = (t > 1e-6) & (t < time[rows])
-            rows, t, face, facing = rows[closer], t[closer], face[closer], facing[closer]
-            facing = np.where((rate[closer] > 0)[:, None], -facing, facing)
-            time[rows] = t
-            surface[rows] = 512 * (self.first_number + n) + self._faces[n][face]
-            normal[rows] = facing @ self._rotation[n]
-        return time, surface, normal
+        """(parameter, surface, normal towards the ray's origin) of N world rays; 1e30 and -1 where they miss.
 
-    def blocked(self, origins: Floats, directions: Floats, end: float) -> NDArray[np.bool_]:
-        """(N,) whether world rays meet a mesh at a parameter between 0 and ``end``."""
-        out = np.zeros(len(origins), np.bool_)
+        ``origins`` are (N, 3), or (1, 3) for all.
+        """
+        count = len(directions)
+        time, surface, normals = np.full(count, 1e30), np.full(count, -1, np.int64), np.zeros((count, 3))
+        self._make_room(count)
         for n in range(len(self._trees)):
-            o, d = self._local(n, origins, directions)
-            rows = self._candidates(n, o, d, end)
-            rows = rows[~out[rows]]
-            if len(rows):
-                out[rows] = self._run(n, o[rows], d[rows], end) >= 0
-        return out
+            asked = rays.ask_rays(self._placed[n], origins, directions, *self._ask)
+            if asked:
+                rays.keep_rays(
+                    self._placed[n], self._facets[n], self._patches[n], self.first_number + n,
+                    self._run(n, asked, "INTERSECT"), asked, self._ask[3], origins, directions, time, surface, normals,
+                )  # fmt: skip
+        return time, surface, normals
 
     def primary(
-        self, row: Floats, tiles_x: int, camera: Camera, time: Floats, surface: Ints, normals: NDArray[np.float32]
-    ) -> None:
-        """Write what each pixel sees of the meshes into the frame's buffers (tile by tile, see trace_primary)."""
-        seen = np.zeros((camera.height, camera.width), np.bool_)
+        self, row: Floats, tiles_x: int, camera: Camera, wanted: NDArray[np.uint8], time: Floats, surface: Ints,
+        normals: NDArray[np.float32],
+    ) -> None:  # fmt: skip
+        """Write what each pixel of the ``wanted`` tiles sees of the meshes into the frame's buffers (trace_primary)."""
+        self._make_room(len(time))
         for n in range(len(self._trees)):
-            x0, x1, y0, y1 = self._screen_box(n, row, camera)
-            seen[y0:y1, x0:x1] = True
-        y, x = np.nonzero(seen)
-        if not len(x):
-            return
-        at = _tile_index(x, y, tiles_x)
-        rays = _camera_rays(row, x + 0.5, y + 0.5)
-        time[at], surface[at], normal = self.nearest(np.broadcast_to(row[3:6], rays.shape), rays)
-        normals[:, at] = normal.T
+            box = self._screen_box(n, row, camera)
+            asked = rays.ask_pixels(self._placed[n], row, box, tiles_x, wanted, *self._ask)
+            if asked:
+                rays.keep_pixels(
+                    self._placed[n], self._facets[n], self._patches[n], self.first_number + n,
+                    self._run(n, asked, "INTERSECT"), asked, self._ask[3], row, tiles_x, self._normal, time, surface,
+                    normals,
+                )  # fmt: skip
 
     def shadows(
-        self,
-        lights: Floats,
-        disc: Floats,
-        row: Floats,
-        tiles_x: int,
-        time: Floats,
-        surface: Ints,
-        normals: NDArray[np.float32],
-        visible: NDArray[np.float32],
-        flags: Ints,
-    ) -> None:
+        self, lights: Floats, disc: Floats, row: Floats, tiles_x: int, todo: Ints, balls: Floats, time: Floats,
+        surface: Ints, normals: NDArray[np.float32], visible: NDArray[np.float32], flags: Ints,
+    ) -> None:  # fmt: skip
         """Lessen ``visible`` (L, N) by the meshes' shadows, from the same places on the lights as in trace_primary."""
-        at = np.flatnonzero(surface >= 0)
-        lane, tile = at % 64, at // 64
-        x, y = (tile % tiles_x) * 8 + lane % 8, (tile // tiles_x) * 8 + lane // 8
-        normal = normals[:, at].T.astype(np.float64)
-        point = row[3:6] + time[at, None] * _camera_rays(row, x + 0.5, y + 0.5)
-        point += 1e-5 * (1.0 + np.abs(point).max(1, keepdims=True)) * normal
-        cell = (lane & 3) + 4 * ((lane >> 3) & 3)
-        for k, light in enumerate(lights):
-            sun = light[0] == 0.0
-            middle = np.broadcast_to(light[1:4], point.shape) if sun else light[1:4] - point
-            rows = np.flatnonzero(np.einsum("ri,ri->r", middle, normal) > 0.0)
-            axis = middle[rows] / np.linalg.norm(middle[rows], axis=1, keepdims=True)
-            across = np.where(np.abs(axis[:, 2:]) < 0.9, np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0]))
-            u = np.cross(across, axis)
-            u /= np.linalg.norm(u, axis=1, keepdims=True)
-            v = np.cross(axis, u)
-            dark = np.zeros(len(rows))
-            for s in range(disc.shape[0]):
-                p, q = disc[s, :, cell[rows]].T
-                ray = middle[rows] + light[7] * (p[:, None] * u + q[:, None] * v)
-                dark += self.blocked(point[rows], ray, 1e9 if sun else 1.0)
-            some = dark > 0.0
-            visible[k, at[rows[some]]] *= (1.0 - dark[some] / disc.shape[0]).astype(np.float32)
-            touched = np.unique(tile[rows[some]])
-            flags[k, touched] = np.where(flags[k, touched] == 0, 1, flags[k, touched])
+        self._make_room(len(time))
+        for lamp, light in enumerate(lights):
+            dark, settled = np.zeros(len(time), np.uint8), np.zeros(len(balls), np.uint8)
+            for sample, places in enumerate(disc):
+                for n in range(len(self._trees)):
+                    asked = rays.ask_light(
+                        self._placed[n], light, places, sample, row, tiles_x, todo, balls, settled, dark, time,
+                        surface, normals, self._frame, *self._ask,
+                    )  # fmt: skip
+                    if asked:
+                        rays.darken(self._run(n, asked, "OCCLUDED"), asked, self._ask[3], sample, dark)
+                rays.settle(todo, sample, dark, settled)
+            rays.dim(todo, len(disc), dark, lamp, visible, flags)
 
     def edge_samples(
-        self, edges: NDArray[np.uint8], offsets: Floats, row: Floats, tiles_x: int, surface: Ints
-    ) -> tuple[Ints, Floats, Ints]:
+        self, edges: NDArray[np.uint8], offsets: Floats, row: Floats, tiles_x: int, wanted: NDArray[np.uint8],
+        surface: Ints,
+    ) -> tuple[Ints, Floats, Ints]:  # fmt: skip
         """For edge pixels beside a mesh: their row (H, W) or -1, and what each of S samples meets: two of (E, S)."""
-        y, x = beside(edges, tiles_x, surface, self.first_number)
-        number = np.full(edges.shape, -1, np.int64)
-        number[y, x] = np.arange(len(x))
-        rays = _camera_rays(row, (x[:, None] + offsets[:, 0]).reshape(-1), (y[:, None] + offsets[:, 1]).reshape(-1))
-        time, seen, _ = self.nearest(np.broadcast_to(row[3:6], rays.shape), rays)
-        shape = (len(x), len(offsets))
-        return number, time.reshape(shape), seen.reshape(shape)
+        number, shape = np.empty(edges.shape, np.int64), (edges.size, 2)
+        places = np.empty(shape, np.int64)
+        count = rays.edge_pixels(edges, tiles_x, surface, self.first_number, wanted, number, places)
+        time, seen = np.full((count, len(offsets)), 1e30), np.full((count, len(offsets)), -1, np.int64)
+        self._make_room(seen.size)
+        for n in range(len(self._trees)):
+            asked = rays.ask_samples(
+                self._placed[n], self.first_number + n, places[:count], offsets, row, tiles_x, surface, edges.shape,
+                *self._ask,
+            )  # fmt: skip
+            if asked:
+                rays.keep_samples(
+                    self._placed[n], self._facets[n], self._patches[n], self.first_number + n,
+                    self._run(n, asked, "INTERSECT"), asked, self._ask[3], places, offsets, row, self._normal, time,
+                    seen,
+                )  # fmt: skip
+        return number, time, seen
 
-    def _screen_box(self, n: int, row: Floats, camera: Camera) -> tuple[int, int, int, int]:
+    def _make_room(self, count: int) -> None:
+        if count > self._room:
+            self._room = count
+            self._ask = (
+                np.empty((count + 1, 3), np.float32), np.empty((count + 1, 3), np.float32),
+                np.empty(count + 1, np.float32), np.empty(count + 1, np.int64),
+            )  # fmt: skip
+
+    def _run(self, n: int, count: int, query: str) -> NDArray[np.int32]:
+        # The triangle that each ray meets or, if it is only asked whether it meets one, any; -1 for a miss.
+        o, d, reach, _ = self._ask
+        return np.asarray(self._trees[n].run(o[:count], d[:count], dists=reach[:count], query=query), np.int32)
+
+    def _screen_box(self, n: int, row: Floats, camera: Camera) -> Ints:
+        """(4,) the columns and rows x0, x1, y0, y1 between which the mesh can be seen."""
         corners = np.array(np.meshgrid(*np.stack(self._boxes[n], 1))).reshape(3, -1).T
-        world = corners @ self._rotation[n] + self._position[n]
+        world = corners @ self._placed[n, 3:12].reshape(3, 3) + self._placed[n, :3]
         view = (world - row[3:6]) @ row[6:15].reshape(3, 3)
-        if (view[:, 2] < 1e-3).any():
-            return 0, camera.width, 0, camera.height
-        u, v = row[1] + row[0] * view[:, 0] / view[:, 2], row[2] + row[0] * view[:, 1] / view[:, 2]
-        x0, y0 = np.floor([u.min(), v.min()]).astype(int) - 1
-        x1, y1 = np.ceil([u.max(), v.max()]).astype(int) + 1
         w, h = camera.width, camera.height
-        return int(np.clip(x0, 0, w)), int(np.clip(x1, 0, w)), int(np.clip(y0, 0, h)), int(np.clip(y1, 0, h))
-
-    def _local(self, n: int, origins: Floats, directions: Floats) -> tuple[Floats, Floats]:
-        turn = self._rotation[n].T
-        return (origins - self._position[n]) @ turn, directions @ turn
-
-    def _candidates(self, n: int, origins: Floats, directions: Floats, end: float) -> Ints:
-        low, high = self._boxes[n]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inv = 1.0 / np.where(np.abs(directions) < 1e-300, 1e-300, directions)
-            a, b = (low - 1e-6 - origins) * inv, (high + 1e-6 - origins) * inv
-        near, far = np.minimum(a, b).max(1), np.maximum(a, b).min(1)
-        return np.flatnonzero((near <= far) & (far > 0.0) & (near < end))
-
-    def _run(self, n: int, origins: Floats, directions: Floats, end: float = np.inf) -> Ints:
-        # embreex wants unit directions in single precision; both queries answer with -1 for a miss.
-        length = np.linalg.norm(directions, axis=1)
-        o, d = origins.astype(np.float32), (directions / length[:, None]).astype(np.float32)
-        if np.isinf(end):
-            return np.asarray(self._trees[n].run(o, d), np.int64)
-        reach = (end * length).astype(np.float32)
-        return np.asarray(self._trees[n].run(o, d, dists=reach, query="OCCLUDED"), np.int64)
+        if (view[:, 2] < 1e-3).any():
+            return np.array([0, w, 0, h])
+        u, v = row[1] + row[0] * view[:, 0] / view[:, 2], row[2] + row[0] * view[:, 1] / view[:, 2]
+        low, high = np.floor([u.min(), v.min()]) - 1, np.ceil([u.max(), v.max()]) + 1
+        return np.asarray(np.clip([low[0], high[0], low[1], high[1]], 0, [w, w, h, h]), np.int64)
 
 
 def embree_tree(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> tuple[Any, Any]:
@@ -212,6 +168,49 @@ def embree_tree(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> tupl
         ) from None
     tree = EmbreeScene()
     return tree, EmbreeMesh(tree, vertices, faces)
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    tree: Any
+    lives: Any  # what the tree needs as long as it is
+    facets: Floats
+    patches: Ints
+    box: tuple[Floats, Floats]
+
+
+def _make(shape: TriangleMesh | Profile) -> _Made:
+    vertices, faces = triangles(shape)
+    tree, lives = embree_tree(vertices.astype(np.float32), faces.astype(np.int32))
+    facets, patches = _facets(vertices, faces, not isinstance(shape, TriangleMesh))
+    return _Made(tree, lives, facets, patches % 509, (vertices.min(0), vertices.max(0)))
+
+
+_kept = lru_cache(maxsize=24)(_make)
+
+
+def _facets(vertices: Floats, faces: Ints, curved: bool) -> tuple[Floats, Ints]:
+    """``facets`` and ``patches`` of trace_mesh_rays; flat normals unless the triangles stand for something curved."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    cross = np.cross(b - a, c - a)
+    area = np.maximum(np.linalg.norm(cross, axis=1), 1e-300)[:, None]
+    normal = cross / area
+    patches = _patches(faces, normal)
+    corners = np.repeat(normal[:, None], 3, axis=1)
+    if curved:
+        # The mean over a patch's triangles at a corner, by their angles there.
+        for k in range(3):
+            p, q = vertices[faces[:, k - 2]] - vertices[faces[:, k]], vertices[faces[:, k - 1]] - vertices[faces[:, k]]
+            cosine = np.einsum("fi,fi->f", p, q) / np.maximum(
+                np.linalg.norm(p, axis=1) * np.linalg.norm(q, axis=1), 1e-300
+            )
+            corners[:, k] *= np.arccos(np.clip(cosine, -1.0, 1.0))[:, None]
+        _, which = np.unique(faces + len(vertices) * patches[:, None], return_inverse=True)
+        which = which.reshape(-1)
+        sums = np.stack([np.bincount(which, corners[..., axis].reshape(-1)) for axis in range(3)], 1)
+        corners = (sums / np.maximum(np.linalg.norm(sums, axis=1), 1e-300)[:, None])[which].reshape(-1, 3, 3)
+    along = np.cross(c - a, normal) / area, np.cross(normal, b - a) / area
+    return np.concatenate([a, normal, *along, corners.reshape(-1, 9)], axis=1), patches
 
 
 def _patches(faces: Ints, normals: Floats) -> Ints:
@@ -246,10 +245,3 @@ def beside(edges: NDArray[np.uint8], tiles_x: int, surface: Ints, first_number: 
 
 def _tile_index(x: Ints, y: Ints, tiles_x: int) -> Ints:
     return np.asarray(((y >> 3) * tiles_x + (x >> 3)) * 64 + (y & 7) * 8 + (x & 7))
-
-
-def _camera_rays(row: Floats, x: NDArray[Any], y: NDArray[Any]) -> Floats:
-    """(N, 3) world directions through picture points, of length 1 along the optical axis."""
-    inv = 1.0 / row[0]
-    view = np.stack([(x - row[1]) * inv, (y - row[2]) * inv, np.ones(len(x))], 1)
-    return np.asarray(view @ row[6:15].reshape(3, 3).T)

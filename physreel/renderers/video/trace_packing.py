@@ -53,7 +53,7 @@ from physreel.spec.looks import Look
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Mesh = tuple[int, Floats, Ints, bool]
+Mesh = tuple[int, TriangleMesh | Profile]
 
 TEXTURES = ("none", "checker", "tiles", "stripes", "wood", "marble", "noise", "speckle")
 _UNBOUNDED_M = 1e9
@@ -67,8 +67,7 @@ class PackedScene:
     Attributes:
         local: (P, 12) rotation primitive-to-body row by row 0:9 and centre in the body's frame 9:12.
         bound: (B, 4) centre in the body's frame and radius of a ball round the body.
-        meshes: body index, vertices (V, 3) and triangles (F, 3) of each body that is drawn as triangles, and whether
-            these stand for a curved surface.
+        meshes: body index and shape of each body that is drawn as triangles.
         clear: (P,) primitives of vessels and tanks that let light through: 2 if they are looked through to liquid (see
             visibility), 1 if not; 0 all others.
         liquids: (fluids, 8) ior, light lost per metre 1:4, colour 4:7, opacity 7.
@@ -110,8 +109,8 @@ def pack_scene(spec: SceneSpec) -> PackedScene:
         look = body.look or spec.material_of(body).look
         shape = body.shape
         if isinstance(shape, (TriangleMesh, *PROFILES)):
-            points, faces = _triangles(shape)
-            meshes.append((i, points, faces, not isinstance(shape, TriangleMesh)))
+            meshes.append((i, shape))
+            points, _ = triangles(shape)
             center = 0.5 * (points.min(0) + points.max(0))
             bounds.append([*center, np.linalg.norm(points - center, axis=1).max()])
         else:
@@ -149,7 +148,8 @@ def pack_scene(spec: SceneSpec) -> PackedScene:
     )
 
 
-def _triangles(shape: TriangleMesh | Profile) -> tuple[Floats, Ints]:
+def triangles(shape: TriangleMesh | Profile) -> tuple[Floats, Ints]:
+    """Vertices (V, 3) and triangles (F, 3) of a shape that is drawn as triangles."""
     if isinstance(shape, TriangleMesh):
         return np.asarray(shape.vertices_m, np.float64), np.asarray(shape.faces, np.int64)
     return profile_surface(shape)
