@@ -34,6 +34,7 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "sloshing": "physreel.scenes.sloshing:Sloshing",
         "sink_or_float": "physreel.scenes.sink_or_float:SinkOrFloat",
         "draining": "physreel.scenes.draining:Draining",
+        "engine": "physreel.scenes.engine:EngineScene",
         "bearing": "physreel.scenes.bearing:BearingScene",
     },
     "simulators": {

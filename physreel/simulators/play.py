@@ -54,7 +54,7 @@ class PlayPart(MachinePart):
         self._mass_kg = self._stopped_kg()
         hit = [child, *([self._parent] if self._parent >= 0 else [])]
         root = self._carrier(child)
-        self._struck = [*hit, *([root] if root >= 0 and root not in hit else [])]
+        self._struck = [*hit, *([root] if root not in hit else [])]
         materials = [spec.material_of(spec.bodies[k]) for k in (child, self._parent) if k >= 0]
         self._modulus_pa = 1.0 / math.fsum(_compliance(material) for material in materials)
 
@@ -84,10 +84,10 @@ class PlayPart(MachinePart):
         return own * parent.mass / (own + parent.mass)
 
     def _carrier(self, body: int) -> int:
-        """The last body on the way from one to the world, along the tree of joints; -1 if there is none."""
+        """The last body that moves, on the way from one to what stands still, along the tree of joints."""
         above = {link.child: link.parent for link in self._prep.links if not link.closes_loop}
-        while above.get(body, -1) >= 0:
-            body = above[body]
+        while (parent := above.get(body, -1)) >= 0 and self._prep.masses[parent] is not None:
+            body = parent
         return body
 
     def finish(self, motion: JointMotion) -> PartRecord:
