@@ -169,7 +169,7 @@ def _angle_of_involute(value: float) -> float:
     """The angle whose involute function has a value, by Newton's method."""
     if value <= 0.0:
         raise ValueError("profile shifts leave the gears no distance at which they mesh")
-    angle = min((3.0 * value) ** (1.0 / 3.0), 1.2)
+    angle = min(math.cbrt(3.0 * value), 1.2)
     for _ in range(60):
         tangent = math.tan(angle)
         angle -= (tangent - angle - value) / (tangent * tangent)

@@ -15,10 +15,13 @@ from physreel.testing.report import Report, require, same, untouched_global_rng
 from physreel.testing.worlds import (
     FLOAT_LEVEL_M,
     FLOAT_RADIUS_M,
+    GEARS_RATIO,
+    GEARS_START_S,
     free_fall,
     overlapping,
     pendulum,
     small_float,
+    small_gears,
     small_pour,
     small_world,
 )
@@ -40,7 +43,13 @@ def check_simulator(simulator: str | type[Simulator]) -> tuple[str, ...]:
     if "two_way" in simulator_type.capabilities:
         _check_two_way(report, engine)
     with report.check("refuses what it cannot do"):
-        lacking = {"rigid": free_fall(), "liquids": small_pour(), "two_way": small_float(), "joints": pendulum()}
+        lacking = {
+            "rigid": free_fall(),
+            "liquids": small_pour(),
+            "two_way": small_float(),
+            "joints": pendulum(),
+            "machines": small_gears(),
+        }
         for name, spec in lacking.items():
             if name in simulator_type.capabilities:
                 continue
@@ -95,6 +104,28 @@ def _check_rigid(report: Report, engine: Simulator) -> None:
     if "joints" in engine.capabilities:
         with report.check("runs a pendulum"):
             engine.simulate(pendulum())
+    if "machines" in engine.capabilities:
+        _check_machines(report, engine)
+
+
+def _check_machines(report: Report, engine: Simulator) -> None:
+    spec = small_gears()
+    with report.check("turns two gears by their teeth, after their motor is switched on"):
+        run = engine.simulate(spec)
+        first, second = run.signals["angle:pinion"].values, run.signals["angle:wheel"].values
+        late = run.signals["angle:pinion"].rate_hz * GEARS_START_S
+        require(np.abs(first[: int(late)]).max() == 0.0, "the motor turns before it is switched on")
+        ratio = float(second[-1] / first[-1])
+        require(abs(ratio + GEARS_RATIO) < 0.02 * GEARS_RATIO, f"the ratio is {ratio:.4f}, not {-GEARS_RATIO:.4f}")
+    with report.check("refuses gears whose teeth overlap, and says what would mesh"):
+        bodies = (spec.bodies[0], spec.bodies[1].model_copy(update={"position_m": (0.086, 0.0, 0.2)}))
+        joints = (spec.joints[0], spec.joints[1].model_copy(update={"anchor_m": (0.086, 0.0, 0.2)}))
+        try:
+            engine.check(spec.model_copy(update={"bodies": bodies, "joints": joints}))
+        except SpecError as error:
+            require("88.000 mm" in str(error), f"the message does not tell the distance that would: {error}")
+        else:
+            raise AssertionError("it accepted teeth in each other")
 
 
 def _check_liquids(report: Report, engine: Simulator) -> None:

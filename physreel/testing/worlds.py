@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from physreel import registry
+from physreel.geometry.gears import mesh_distance_m, meshing_turn_rad
 from physreel.geometry.rotations import axis_angle_to_wxyz, rotate_wxyz
 from physreel.scenes.base import ClipSettings
 from physreel.simulators.base import Simulator
@@ -14,9 +15,11 @@ from physreel.spec import (
     Camera,
     CameraKeyframe,
     Fluid,
+    Gear,
     Joint,
     Keyframe,
     Microphone,
+    Motor,
     Plane,
     SceneSpec,
     Sphere,
@@ -30,6 +33,9 @@ from physreel.values import Trajectory
 CLIP = ClipSettings(width=64, height=48, fps=20, duration_s=1.0, quality="draft")
 _TILT_DEG = (0.0, 25.0, 60.0, 95.0, 110.0)
 _LIP_M = (-0.045, 0.0, 0.14)
+
+GEARS_RATIO, GEARS_START_S = 17 / 27, 0.1
+"""Of small_gears: how many times slower the wheel turns, and when the motor is switched on."""
 
 FLOAT_LEVEL_M, FLOAT_RADIUS_M = 0.06, 0.018
 """Of small_float: how high the water stands, and how large the balls are."""
@@ -74,6 +80,39 @@ def small_world(*, speed_m_s: float = 1.0, height_m: float = 0.3, cameras: int =
         microphones=(
             Microphone(name="left", position_m=(-0.1, -1.2, 0.5)),
             Microphone(name="right", position_m=(0.1, -1.2, 0.5)),
+        ),
+    )
+
+
+def small_gears() -> SceneSpec:
+    """A pinion of 17 teeth that drives a wheel of 27 about vertical axes, for half a second, without pictures."""
+    pinion, wheel = (Gear(module_m=0.004, tooth_count=n, width_m=0.01, thinning_m=1e-4) for n in (17, 27))
+    apart = mesh_distance_m(pinion, wheel)
+    turn = meshing_turn_rad(pinion, 0.0, wheel, 0.0)
+    return SceneSpec(
+        scene="small_gears",
+        duration_s=0.5,
+        fps=CLIP.fps,
+        step_s=1.0 / 2400.0,
+        bodies=(
+            Body(name="pinion", shape=pinion, material="steel", position_m=(0.0, 0.0, 0.2)),
+            Body(
+                name="wheel",
+                shape=wheel,
+                material="steel",
+                position_m=(apart, 0.0, 0.2),
+                orientation_wxyz=(float(np.cos(turn / 2)), 0.0, 0.0, float(np.sin(turn / 2))),
+            ),
+        ),
+        joints=(
+            Joint(
+                name="pinion",
+                kind="hinge",
+                child="pinion",
+                anchor_m=(0.0, 0.0, 0.2),
+                motor=Motor(speed=6.0, max_effort=2.0, start_s=GEARS_START_S, ramp_s=0.1),
+            ),
+            Joint(name="wheel", kind="hinge", child="wheel", anchor_m=(apart, 0.0, 0.2), damping=0.01),
         ),
     )
 
