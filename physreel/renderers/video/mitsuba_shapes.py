@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.hulls import hull_faces, hull_planes
+from physreel.geometry.profile_meshes import profile_surface
 from physreel.geometry.rotations import rotate_wxyz
+from physreel.renderers.video.trace_meshes import smooth_normals
 from physreel.renderers.video.trace_packing import outline_rows
 from physreel.spec import (
     Box,
@@ -24,8 +26,11 @@ from physreel.spec import (
     ConvexHull,
     Cylinder,
     Ellipsoid,
+    Gear,
     Plane,
     Quat,
+    Rack,
+    Ring,
     Shape,
     Sphere,
     Tank,
@@ -116,6 +121,9 @@ def patches(shape: Shape, sides: int) -> list[Patch]:
         case TriangleMesh():
             vertices, faces = np.asarray(shape.vertices_m, np.float64), np.asarray(shape.faces, np.int64)
             return _flat_groups(vertices, faces, _same_plane(vertices, faces))
+        case Gear() | Rack() | Ring():
+            vertices, faces = profile_surface(shape)
+            return _flat_groups(vertices, faces, _same_plane(vertices, faces), smooth_normals(vertices, faces))
         case Vessel():
             return _vessel(shape, sides)
         case Tank():
@@ -175,16 +183,21 @@ def _flat(vertices: Floats, faces: Ints, normal: Floats) -> Patch:
     return Patch(vertices, np.tile(normal, (len(vertices), 1)), (flat - low) / span, faces, size, place)
 
 
-def _flat_groups(vertices: Floats, faces: Ints, group: Ints) -> list[Patch]:
+def _flat_groups(vertices: Floats, faces: Ints, group: Ints, normals: Floats | None = None) -> list[Patch]:
+    """A patch for each group of triangles in one plane; ``normals`` (F, 3, 3) at their corners, if not the plane's."""
     out = []
-    for number in range(int(group.max()) + 1):
-        mine = faces[group == number]
+    order = np.argsort(group, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        mine = faces[members]
         a, b, c = (vertices[mine[:, k]] for k in range(3))
         normal = np.cross(b - a, c - a).sum(0)
         length = float(np.linalg.norm(normal))
         if length > 0.0:
             used, index = np.unique(mine, return_inverse=True)
-            out.append(_flat(vertices[used], index.reshape(-1, 3), normal / length))
+            patch = _flat(vertices[used], index.reshape(-1, 3), normal / length)
+            if normals is not None:
+                patch.normals[index.reshape(-1)] = normals[members].reshape(-1, 3)
+            out.append(patch)
     return out
 
 

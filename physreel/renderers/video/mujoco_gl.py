@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from physreel.errors import MissingDependencyError, UnsupportedError
 from physreel.geometry.hulls import hull_faces
+from physreel.geometry.profile_meshes import profile_surface
+from physreel.geometry.profiles import PROFILES
 from physreel.geometry.rotations import matrix_to_wxyz
 from physreel.renderers.video.base import VideoRenderer
 from physreel.spec import (
@@ -240,6 +242,8 @@ def _geom(mujoco: Any, scene: Any, shape: Shape, name: str) -> dict[str, Any]:
 def _triangles(shape: Shape) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     if isinstance(shape, ConvexHull):
         return hull_faces(shape)
+    if isinstance(shape, PROFILES):
+        return profile_surface(shape)
     if isinstance(shape, TriangleMesh):
         return np.asarray(shape.vertices_m, np.float64), np.asarray(shape.faces, np.int64)
     if isinstance(shape, Cone):

@@ -189,6 +189,24 @@ def _make(shape: TriangleMesh | Profile) -> _Made:
 _kept = lru_cache(maxsize=24)(_make)
 
 
+def smooth_normals(vertices: Floats, faces: Ints, patches: Ints | None = None) -> Floats:
+    """(F, 3, 3) unit normals at the corners of triangles: the mean of their patch's about there, by angles."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-300)[:, None]
+    if patches is None:
+        patches = _patches(faces, normal)
+    corners = np.empty((len(faces), 3, 3))
+    for k, (at, p, q) in enumerate(((a, b, c), (b, c, a), (c, a, b))):
+        lengths = np.linalg.norm(p - at, axis=1) * np.linalg.norm(q - at, axis=1)
+        cosine = np.einsum("fi,fi->f", p - at, q - at) / np.maximum(lengths, 1e-300)
+        corners[:, k] = normal * np.arccos(np.clip(cosine, -1.0, 1.0))[:, None]
+    which = np.unique(faces + len(vertices) * patches[:, None], return_inverse=True)[1].reshape(-1)
+    sums = np.stack([np.bincount(which, corners[..., axis].reshape(-1)) for axis in range(3)], 1)
+    unit = sums / np.maximum(np.linalg.norm(sums, axis=1), 1e-300)[:, None]
+    return np.asarray(unit[which].reshape(-1, 3, 3), np.float64)
+
+
 def _facets(vertices: Floats, faces: Ints, curved: bool) -> tuple[Floats, Ints]:
     """``facets`` and ``patches`` of trace_mesh_rays; flat normals unless the triangles stand for something curved."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
@@ -196,19 +214,7 @@ def _facets(vertices: Floats, faces: Ints, curved: bool) -> tuple[Floats, Ints]:
     area = np.maximum(np.linalg.norm(cross, axis=1), 1e-300)[:, None]
     normal = cross / area
     patches = _patches(faces, normal)
-    corners = np.repeat(normal[:, None], 3, axis=1)
-    if curved:
-        # The mean over a patch's triangles at a corner, by their angles there.
-        for k in range(3):
-            p, q = vertices[faces[:, k - 2]] - vertices[faces[:, k]], vertices[faces[:, k - 1]] - vertices[faces[:, k]]
-            cosine = np.einsum("fi,fi->f", p, q) / np.maximum(
-                np.linalg.norm(p, axis=1) * np.linalg.norm(q, axis=1), 1e-300
-            )
-            corners[:, k] *= np.arccos(np.clip(cosine, -1.0, 1.0))[:, None]
-        _, which = np.unique(faces + len(vertices) * patches[:, None], return_inverse=True)
-        which = which.reshape(-1)
-        sums = np.stack([np.bincount(which, corners[..., axis].reshape(-1)) for axis in range(3)], 1)
-        corners = (sums / np.maximum(np.linalg.norm(sums, axis=1), 1e-300)[:, None])[which].reshape(-1, 3, 3)
+    corners = smooth_normals(vertices, faces, patches) if curved else np.repeat(normal[:, None], 3, axis=1)
     along = np.cross(c - a, normal) / area, np.cross(normal, b - a) / area
     return np.concatenate([a, normal, *along, corners.reshape(-1, 9)], axis=1), patches
 
