@@ -163,6 +163,30 @@ MATERIALS: dict[str, Material] = {
             ),
             source="needle felt on a hard floor; rho, E, eta: Cremer (felt); e, mu: ball-drop and tilt figures, CRC",
         ),
+        Material(
+            name="brass", density_kg_m3=8470, young_modulus_pa=103e9, poisson_ratio=0.34, loss_factor=1e-3,
+            restitution=0.60, friction=0.42, surface_roughness_m=1.0e-6, rolling_friction_m=0.00012,
+            look=Look(color=(0.78, 0.57, 0.24), roughness=0.34, metallic=1.0),
+            source="CuZn39Pb3, machined; rho, E, nu, eta: Ashby, Cremer; e: Goldsmith; mu: CRC (on mild steel)",
+        ),
+        Material(
+            name="bronze", density_kg_m3=8800, young_modulus_pa=110e9, poisson_ratio=0.34, loss_factor=1e-3,
+            restitution=0.60, friction=0.35, surface_roughness_m=1.0e-6, rolling_friction_m=0.00012,
+            look=Look(color=(0.58, 0.35, 0.18), roughness=0.38, metallic=1.0),
+            source="CuSn8; rho, E, nu, eta: Ashby; e: Goldsmith (as brass); mu: CRC (phosphor bronze on steel)",
+        ),
+        Material(
+            name="cast_iron", density_kg_m3=7200, young_modulus_pa=110e9, poisson_ratio=0.26, loss_factor=0.01,
+            restitution=0.65, friction=0.35, surface_roughness_m=3e-6, rolling_friction_m=0.00015,
+            look=Look(color=(0.27, 0.27, 0.28), roughness=0.46, metallic=1.0),
+            source="grey iron GJL-250; rho, E, nu, eta (graphite damps): Ashby; e: Goldsmith; mu: CRC, Dubbel",
+        ),
+        Material(
+            name="nylon", density_kg_m3=1140, young_modulus_pa=2.8e9, poisson_ratio=0.39, loss_factor=0.03,
+            restitution=0.60, friction=0.30, surface_roughness_m=2e-6, rolling_friction_m=0.0003,
+            look=Look(color=(0.78, 0.76, 0.68), roughness=0.42),
+            source="PA 66, dry; rho, E, nu, eta: Ashby; e, mu: CRC and makers' sheets for PA 66 on steel",
+        ),
     )
 }  # fmt: skip
 

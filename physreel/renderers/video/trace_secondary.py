@@ -107,6 +107,8 @@ def resolve(  # type: ignore[no-untyped-def]
         x, y, z, dx, dy, dz = q[0], q[1], q[2], q[3], q[4], q[5]
         r, g, b = q[6], q[7], q[8]
         pixel, skip = int(q[9]), int(q[10])
+        # A machined face blurs the pattern of what it mirrors, the more the farther that is.
+        blur = 2.0 * looks[owners[skip], 3] ** 2 if skip >= len(prims) else 0.0
         start = 0.0
         cr, cg, cb = 0.0, 0.0, 0.0
         for _ in range(4):
@@ -132,7 +134,7 @@ def resolve(  # type: ignore[no-untyped-def]
                 nx, ny, nz = mesh_normal[n, 0], mesh_normal[n, 1], mesh_normal[n, 2]
             cr, cg, cb = _shade_point(
                 prims, kinds, planes, bodies, spans, looks, lights, environment, lattice, body, k, px, py, pz, nx, ny,
-                nz, dx, dy, dz, q[12] + t / camera[0], max(r, g, b) > 0.35,
+                nz, dx, dy, dz, q[12] + t * (1.0 / camera[0] + blur), max(r, g, b) > 0.35,
             )  # fmt: skip
             break
         color[0, pixel] += r * cr
