@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+_MIRROR_START_M = 2e-5  # what mirrors show begins so far from them
+
 
 class RaytraceRenderer(VideoRenderer):
     """Films a trajectory by ray tracing on one CPU core; every pass of the contract.
@@ -335,7 +337,7 @@ class _Film:
         mesh_time, mesh_surface, mesh_normal = np.empty(0), np.empty(0, np.int64), np.empty((0, 3))
         if self.meshes is not None:
             mesh_time, mesh_surface, mesh_normal = self.meshes.nearest(
-                self.requests[:asked, 0:3], self.requests[:asked, 3:6]
+                self.requests[:asked, 0:3], self.requests[:asked, 3:6], start_m=_MIRROR_START_M
             )
         trace_secondary.resolve(
             prims, scene.kinds, scene.planes, bodies, scene.spans, scene.looks, scene.lights, scene.sky,

@@ -53,10 +53,11 @@ def _passes_ball(placed, x, y, z, dx, dy, dz):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def ask_rays(placed, origins, directions, o, d, reach, rows):  # type: ignore[no-untyped-def]
+def ask_rays(placed, origins, directions, start_m, o, d, reach, rows):  # type: ignore[no-untyped-def]
     """Write down those of N world rays that can meet the mesh, and return how many they are.
 
-    ``origins`` is (N, 3), or (1, 3) for all.
+    ``origins`` is (N, 3), or (1, 3) for all. Embree is asked from ``start_m`` on: its single precision may find the
+    triangle that a ray begins on once more, in place of what is beyond.
     """
     count = 0
     for i in range(len(directions)):
@@ -67,6 +68,8 @@ def ask_rays(placed, origins, directions, o, d, reach, rows):  # type: ignore[no
         if not _passes_ball(placed, x, y, z, dx, dy, dz):
             continue
         if _ask(placed, x, y, z, dx, dy, dz, 1e30, o, d, reach, count):
+            for axis in range(3):
+                o[count, axis] += start_m * d[count, axis]
             rows[count] = i
             count += 1
     return count

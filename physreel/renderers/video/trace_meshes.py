@@ -52,16 +52,16 @@ class MeshTracer:
         self._placed[:, :12] = bodies[self.owners, :12]
         self._placed[:, 18:] = bodies[self.owners, 12:]
 
-    def nearest(self, origins: Floats, directions: Floats) -> tuple[Floats, Ints, Floats]:
+    def nearest(self, origins: Floats, directions: Floats, *, start_m: float = 0.0) -> tuple[Floats, Ints, Floats]:
         """(parameter, surface, normal towards the ray's origin) of N world rays; 1e30 and -1 where they miss.
 
-        ``origins`` are (N, 3), or (1, 3) for all.
+        ``origins`` are (N, 3), or (1, 3) for all; what is nearer to them than ``start_m`` is passed by.
         """
         count = len(directions)
         time, surface, normals = np.full(count, 1e30), np.full(count, -1, np.int64), np.zeros((count, 3))
         self._make_room(count)
         for n in range(len(self._trees)):
-            asked = rays.ask_rays(self._placed[n], origins, directions, *self._ask)
+            asked = rays.ask_rays(self._placed[n], origins, directions, start_m, *self._ask)
             if asked:
                 rays.keep_rays(
                     self._placed[n], self._facets[n], self._patches[n], self.first_number + n,
