@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import SimulationError, SpecError, UnsupportedError
+from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.mass import MassProperties, body_mass_properties
 from physreel.geometry.profiles import profile_compound
 from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz, rotate_wxyz, turn_rates
@@ -285,7 +286,8 @@ def _substeps(spec: SceneSpec) -> int:
         up = -np.asarray(spec.gravity_m_s2) / gravity
         heights = [float(np.dot(body.position_m, up)) for body in spec.bodies if body.shape.kind != "plane"]
         heights += [float(np.dot(b.position_m, up)) for b in spec.bodies if b.shape.kind == "plane"]
-        fall = max(float(np.dot(body.position_m, up)) for body in moving) - min(heights)
+        free = max(float(np.dot(body.position_m, up)) for body in moving) - min(heights)
+        fall = max(min(free, _drop_m(spec, body)) for body in moving)
     speed = 0.0
     for body in moving:
         speed = max(speed, float(np.linalg.norm(body.velocity_m_s)))
@@ -294,12 +296,38 @@ def _substeps(spec: SceneSpec) -> int:
             way = float(np.linalg.norm(np.subtract(b.position_m, a.position_m)))
             speed = max(speed, way / (b.time_s - a.time_s))
     speed = (speed**2 + 2 * gravity * max(fall, 0.0)) ** 0.5
-    thin = min((half_thickness_m(body.shape) for body in spec.bodies), default=float("inf"))
+    # What is carried touches nothing.
+    thin = min((half_thickness_m(b.shape) for b in spec.bodies if b.motion != "carried"), default=float("inf"))
     wanted = spec.substeps
     if speed > 0 and np.isfinite(thin):
         needed = int(np.ceil(speed / (0.75 * thin * spec.fps)))
         wanted = max(wanted, min(needed, _MAX_REFINEMENT * spec.substeps))
     return wanted
+
+
+def _drop_m(spec: SceneSpec, body: Body) -> float:
+    """How far any of a body can fall at most: without bound, unless joints hold it to what does not move by forces."""
+    dynamic = {item.name for item in spec.bodies if item.motion == "dynamic"}
+    holds = {joint.child: joint for joint in spec.joints}
+    place, name = np.asarray(body.position_m), body.name
+    reach = 2.0 * bounding_radius_m(body.shape)  # from its place, wherever in the body that is
+    drop = 0.0
+    for _ in range(len(spec.joints) + 1):
+        joint = holds.get(name)
+        if joint is None:
+            break
+        if joint.kind == "slide":
+            drop += math.inf if joint.limits is None else joint.limits[1] - joint.limits[0]
+        elif joint.kind in ("hinge", "ball"):
+            arm = place - np.asarray(joint.anchor_m)
+            if joint.kind == "hinge":
+                arm = arm - float(arm @ np.asarray(joint.axis)) * np.asarray(joint.axis)
+            drop += 2.0 * (float(np.linalg.norm(arm)) + reach)
+            place, reach = np.asarray(joint.anchor_m), 0.0
+        if joint.parent is None or joint.parent not in dynamic:
+            return drop
+        name = joint.parent
+    return math.inf
 
 
 def _free_pairs(spec: SceneSpec) -> frozenset[tuple[int, int]]:

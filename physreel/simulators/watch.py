@@ -151,6 +151,11 @@ def watch_solid(prep: Preparation, trajectory: Trajectory, path: Floats) -> None
     if not moving:
         return
     pose, _ = _with_end(trajectory)
+    # The centre of mass of a compound may lie outside it, and then rightly in something else (a hook on a shelf);
+    # each of its convex pieces must keep its own centre out.
+    centers = {
+        i: _piece_centers(shape, pose[:, i]) for i in moving if isinstance(shape := spec.bodies[i].shape, Compound)
+    }
     for s, solid in enumerate(spec.bodies):
         if solid.motion == "dynamic":
             continue
@@ -162,19 +167,12 @@ def watch_solid(prep: Preparation, trajectory: Trajectory, path: Floats) -> None
             below = -local[..., 2]
             _refuse(prep, others, s, below > 0, below, h, start=below[0])
             continue
-        # The centre of mass of a compound may lie outside it, and then rightly in something else (a hook on a shelf);
-        # each of its convex pieces must keep its own centre out.
-        whole = [k for k, i in enumerate(others) if not isinstance(spec.bodies[i].shape, Compound)]
-        pieces = [
-            (i, _in_frame_of(prep, s, centers, prep.substeps))
-            for i in others
-            if isinstance(shape := spec.bodies[i].shape, Compound)
-            for centers in _piece_centers(shape, pose[:, i])
-        ]
+        whole = [k for k, i in enumerate(others) if i not in centers]
+        ways = [(i, _in_frame_of(prep, s, centers[i], prep.substeps)) for i in others if i in centers]
         for planes in solid_pieces(solid.shape):
             _watch_piece(prep, [others[k] for k in whole], s, planes, local[:, whole], h)
-            for i, way in pieces:
-                _watch_piece(prep, [i], s, planes, way, 1.0 / spec.fps, crossing=False)
+            for i, way in ways:
+                _watch_piece(prep, [i] * way.shape[1], s, planes, way, 1.0 / spec.fps, crossing=False)
 
 
 def _in_frame_of(prep: Preparation, s: int, way: Floats, stride: int) -> Floats:
@@ -187,13 +185,15 @@ def _in_frame_of(prep: Preparation, s: int, way: Floats, stride: int) -> Floats:
     return np.asarray((way - np.asarray(solid.position_m)) @ wxyz_to_matrix(solid.orientation_wxyz))
 
 
-def _piece_centers(shape: Compound, pose: Floats) -> list[Floats]:
-    """(T + 1, 1, 3) centre of each piece of a compound at poses (T + 1, 7)."""
-    ways = []
-    for piece in shape.pieces:
-        center = np.asarray(piece.position_m) + rotate_wxyz(piece.orientation_wxyz, mass_properties(piece.shape).center)
-        ways.append((pose[:, :3] + rotate_wxyz(pose[:, 3:], center))[:, None])
-    return ways
+def _piece_centers(shape: Compound, pose: Floats) -> Floats:
+    """(T + 1, P, 3) centres of the P pieces of a compound at poses (T + 1, 7)."""
+    centers = np.stack(
+        [
+            np.asarray(piece.position_m) + rotate_wxyz(piece.orientation_wxyz, mass_properties(piece.shape).center)
+            for piece in shape.pieces
+        ]
+    )
+    return pose[:, None, :3] + rotate_wxyz(pose[:, None, 3:], centers)
 
 
 def _watch_piece(
