@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.geometry.mass import MassProperties, body_mass_properties
+from physreel.geometry.mass import MassProperties, body_mass_properties, mass_properties
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.geometry.vessels import tank_compound
+from physreel.renderers.audio.blanks import blank
 from physreel.renderers.audio.modal import Modes, shape_modes, unit_shape
 from physreel.renderers.audio.radiation import (
     dipole_rate,
@@ -18,7 +19,21 @@ from physreel.renderers.audio.radiation import (
     slab_rate_and_weight,
 )
 from physreel.renderers.audio.solids import deepest_piece, deepest_pieces
-from physreel.spec import Air, Body, Compound, Material, Piece, Plane, SceneSpec, Shape, Tank, TriangleMesh, Vessel
+from physreel.spec import (
+    Air,
+    Body,
+    Compound,
+    Gear,
+    Material,
+    Piece,
+    Plane,
+    Rack,
+    SceneSpec,
+    Shape,
+    Tank,
+    TriangleMesh,
+    Vessel,
+)
 
 Floats = NDArray[np.float64]
 
@@ -82,11 +97,29 @@ class Bank:
             out[:, -1] = self.click
         return out, mobility
 
+    def gain_together(self, points: Floats, forces: Floats) -> Floats:
+        """(K,) pressure at 1 m per unit of forces (P, 3) at points (P, 3), body frame, that act together.
+
+        Signs are those of the modes, so that what acts elsewhere on the same body adds up or cancels. The click is left
+        out: what has several forces on it is held.
+        """
+        out = np.zeros(len(self.hertz))
+        if self.modes is not None and len(self.groups):
+            if self.place is not None:
+                back = conjugate_wxyz(self.place.orientation_wxyz)
+                points = rotate_wxyz(back, points - np.array(self.place.position_m))
+                forces = rotate_wxyz(back, forces)
+            push = np.einsum("nki,ni->k", self.modes.displacements(points / self.scale, self.used), forces)
+            heard = push * self.loudness
+            size = np.sqrt(np.add.reduceat(heard**2, self.groups))
+            out[: len(self.groups)] = np.copysign(size, np.add.reduceat(heard, self.groups)) * self.signs
+        return out
+
 
 class SoundingBody:
     """A body of the spec with its mass, its loss and the banks of its pieces (one, but for compounds that are held).
 
-    ``shape`` is what is heard of it: of a tank, its panes.
+    ``shape`` is what is heard of it: of a tank, its panes; of a gear, its blank.
     """
 
     def __init__(self, spec: SceneSpec, index: int) -> None:
@@ -100,7 +133,9 @@ class SoundingBody:
         self.mass: MassProperties | None = (
             None if self.is_slab or hollow else body_mass_properties(self.body, self.material)
         )
-        self.shape: Shape = tank_compound(self.body.shape) if isinstance(self.body.shape, Tank) else self.body.shape
+        self.shape: Shape = blank(self.body.shape)
+        if isinstance(self.shape, Tank):
+            self.shape = tank_compound(self.shape)
         self.pieces: tuple[Piece, ...] = ()
         if isinstance(self.shape, Compound) and not self.dynamic:
             self.pieces = self.shape.pieces
@@ -156,7 +191,9 @@ class SoundingBody:
         unit, scale = unit_shape(shape)
         air, material = self.air, self.material
         density = material.density_kg_m3
-        if self.mass is not None and self.body.mass_kg is not None:
+        if self.mass is not None and isinstance(self.body.shape, (Gear, Rack)):
+            density = self.mass.mass / mass_properties(self.shape).mass
+        elif self.mass is not None and self.body.mass_kg is not None:
             density = self.body.mass_kg / self._volume()
         density *= burden
         pitch = float(np.sqrt(material.young_modulus_pa / density)) / scale
@@ -213,8 +250,6 @@ class SoundingBody:
         )
 
     def _volume(self) -> float:
-        from physreel.geometry.mass import mass_properties
-
         return mass_properties(self.body.shape).mass
 
 

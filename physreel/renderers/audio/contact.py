@@ -11,6 +11,7 @@ from physreel.analysis import find_impacts
 from physreel.renderers.audio.base import AudioRenderer
 from physreel.renderers.audio.bodies import CONTACT_LOSS, CONTACT_LOSS_SHARE, Bank, SoundingBody
 from physreel.renderers.audio.friction import Rub, find_rubs
+from physreel.renderers.audio.gears import GearSound
 from physreel.renderers.audio.kernels import BLOCK, listen, ring, scrape
 from physreel.renderers.audio.liquid import LiquidSound
 from physreel.renderers.audio.machines import MachineSound
@@ -68,8 +69,9 @@ class ContactSoundRenderer(AudioRenderer):
         total = np.zeros((recording.length, len(spec.microphones)))
         for stem in stems.values():
             total += stem
-        for stem in (*recording.liquid.stems().values(), *recording.machines.stems().values()):
-            total += stem.T
+        for group in recording.others():
+            for stem in group.stems().values():
+                total += stem.T
         return _audio(total, recording.all_events(total))
 
     def stems(self, spec: SceneSpec, trajectory: Trajectory) -> dict[str, Audio]:
@@ -81,7 +83,7 @@ class ContactSoundRenderer(AudioRenderer):
         """
         recording = _Recording(spec, trajectory)
         stems = {spec.bodies[i].name: stem for i, stem in recording.stems().items()}
-        more = (recording.liquid.stems(), recording.machines.stems())
+        more = [group.stems() for group in recording.others()]
         for name in [*(fluid.name for fluid in spec.fluids), *more[0]]:
             stems.setdefault(name, np.zeros((recording.length, len(spec.microphones))))
         for name, channels in (item for group in more for item in group.items()):
@@ -115,10 +117,18 @@ class _Recording:
         self._losses: dict[int, float] = {}
         self.liquid = LiquidSound(spec, trajectory, self.ears, self.poses, self.bodies, self.length)
         self.machines = MachineSound(spec, trajectory, self.ears, self.poses, self.bodies, self.length)
+        self.gears = GearSound(spec, trajectory, self.ears, self.poses, self.bodies, self.length)
         if not self.ears:
             return
-        self.strikes = find_strikes(find_impacts(spec, trajectory), self.bodies, self.poses, trajectory.step_s)
-        self.rubs = find_rubs(spec, trajectory, self.bodies, self.poses)
+        # Teeth in mesh are heard as gears, from every step's force: not again as blows and rubs.
+        meshing = self.gears.pairs
+        impacts = tuple(hit for hit in find_impacts(spec, trajectory) if (hit.body_a, hit.body_b) not in meshing)
+        self.strikes = find_strikes(impacts, self.bodies, self.poses, trajectory.step_s)
+        self.rubs = find_rubs(spec, trajectory, self.bodies, self.poses, apart=meshing)
+
+    def others(self) -> tuple[LiquidSound, MachineSound, GearSound]:
+        """What sounds beside blows and rubs."""
+        return self.liquid, self.machines, self.gears
 
     def stems(self, *, apart: bool = True) -> dict[int, Floats]:
         """(S, C) pascals of each body; unless ``apart``, both sides of a rub are in one stem, which is quicker."""
@@ -280,7 +290,7 @@ class _Recording:
 
     def all_events(self, total: Floats) -> tuple[SoundEvent, ...]:
         """Of solids, liquids and machines, in order of time."""
-        events = [*self.events(total), *self.liquid.events(), *self.machines.events()]
+        events = [*self.events(total), *(event for group in self.others() for event in group.events())]
         return tuple(sorted(events, key=lambda event: (event.time_s, event.kind, event.bodies)))
 
     def events(self, total: Floats) -> tuple[SoundEvent, ...]:

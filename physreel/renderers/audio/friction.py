@@ -65,8 +65,15 @@ class Rub:
     local: tuple[tuple[Floats, Floats], tuple[Floats, Floats]]
 
 
-def find_rubs(spec: SceneSpec, trajectory: Trajectory, bodies: list[SoundingBody], poses: Poses) -> list[Rub]:
-    """All stretches of sliding and rolling, by pair and then by time."""
+def find_rubs(
+    spec: SceneSpec,
+    trajectory: Trajectory,
+    bodies: list[SoundingBody],
+    poses: Poses,
+    *,
+    apart: frozenset[tuple[int, int]] = frozenset(),
+) -> list[Rub]:
+    """All stretches of sliding and rolling, by pair and then by time; of the pairs in ``apart`` (a < b) none."""
     contacts = trajectory.contacts
     if not len(contacts):
         return []
@@ -78,6 +85,7 @@ def find_rubs(spec: SceneSpec, trajectory: Trajectory, bodies: list[SoundingBody
     return [
         rub
         for low, high in pairwise(edges)
+        if divmod(int(pair[order[low]]), count) not in apart
         for rub in _pair_rubs(spec, trajectory, bodies, poses, order[low:high], seed)
     ]
 

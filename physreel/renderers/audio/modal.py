@@ -17,7 +17,20 @@ from numpy.typing import NDArray
 from physreel.geometry.hulls import hull_faces
 from physreel.renderers.audio.ritz import degrees_of, folded, grid, hull_moments, legendre, products, solve
 from physreel.renderers.audio.solids import Quadrature, surface_quadrature, volume_quadrature
-from physreel.spec import Box, Capsule, Compound, Cone, ConvexHull, Cylinder, Ellipsoid, Piece, Shape, Sphere, Vessel
+from physreel.spec import (
+    Box,
+    Capsule,
+    Compound,
+    Cone,
+    ConvexHull,
+    Cylinder,
+    Ellipsoid,
+    Piece,
+    Ring,
+    Shape,
+    Sphere,
+    Vessel,
+)
 
 Floats = NDArray[np.float64]
 
@@ -102,6 +115,8 @@ def _scaled(shape: Shape, factor: float) -> Shape:
             return Cylinder(radius_m=n(r), height_m=n(h))
         case Capsule(radius_m=r, length_m=h):
             return Capsule(radius_m=n(r), length_m=n(h))
+        case Ring(inner_radius_m=inner, outer_radius_m=outer, height_m=h):
+            return Ring(inner_radius_m=n(inner), outer_radius_m=n(outer), height_m=n(h))
         case Cone(radius_m=r, height_m=h):
             return Cone(radius_m=n(r), height_m=n(h))
         case Ellipsoid(radii_m=(a, b, c)):
@@ -142,9 +157,9 @@ def shape_modes(unit: Shape, poisson_ratio: float, *, rough: bool = False) -> Mo
     half = np.maximum(np.abs(corners).max(0), _reach(unit, center, axes))
     # Without mirror planes all unknowns are in one block, and a sliver's would be too many.
     orders = _orders(half, degree_limit, 10 if isinstance(unit, ConvexHull) else 18)
-    if isinstance(unit, Vessel):
+    if isinstance(unit, (Vessel, Ring)):
         # A thin wall bends where it is far from the middle: that takes high degrees across.
-        orders = np.array([WALL_ORDER, WALL_ORDER, int(np.clip(orders[2], 6, 10))])
+        orders = np.array([WALL_ORDER, WALL_ORDER, int(np.clip(orders[2], 6 if isinstance(unit, Vessel) else 3, 10))])
     degrees = degrees_of(orders)
     mirrored = _mirror_planes(unit, center, half)
     if isinstance(unit, ConvexHull):

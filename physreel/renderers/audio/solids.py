@@ -21,6 +21,7 @@ from physreel.spec import (
     ConvexShape,
     Cylinder,
     Ellipsoid,
+    Ring,
     Shape,
     Sphere,
     Vessel,
@@ -100,6 +101,8 @@ def volume_quadrature(shape: Shape, degree: int) -> Quadrature:
             return _tetrahedra(shape, n + 1)
         case Vessel():
             return _turned(shape, degree)
+        case Ring(inner_radius_m=inner, outer_radius_m=outer, height_m=h):
+            return _tube(outer, h, n, inner)
     raise ValueError(f"a {shape.kind} has no volume")
 
 
@@ -121,8 +124,8 @@ def _halves(n: int) -> tuple[Floats, Floats]:
     return np.concatenate([-x[::-1], x]), np.concatenate([w[::-1], w])
 
 
-def _tube(radius: float, height: float, n: int) -> Quadrature:
-    (r, phi, z), w = _tensor(gauss(n + 1, 0.0, radius), _turn(2 * n + 2), gauss(n + n % 2, -height / 2, height / 2))
+def _tube(radius: float, height: float, n: int, inner: float = 0.0) -> Quadrature:
+    (r, phi, z), w = _tensor(gauss(n + 1, inner, radius), _turn(2 * n + 2), gauss(n + n % 2, -height / 2, height / 2))
     return _solid(np.stack([r * np.cos(phi), r * np.sin(phi), z], 1), w * r)
 
 
@@ -211,6 +214,10 @@ def surface_quadrature(shape: Shape) -> Quadrature:
             points = np.einsum("qc,cfi->qfi", bary, np.stack([a, b, c])).reshape(-1, 3)
             normal = normal / np.maximum(2 * area, 1e-300)[:, None]
             return Quadrature(points, np.tile(area / 3, 3), np.tile(normal, (3, 1)))
+        case Ring(inner_radius_m=inner, outer_radius_m=outer, height_m=h):
+            hole = _side(inner, inner, h)
+            ends = (_disc(outer, sign * h / 2, sign, inner) for sign in (1.0, -1.0))
+            return _join(_side(outer, outer, h), Quadrature(hole.points, hole.weights, -hole.normals), *ends)
         case Vessel():
             outline = vessel_outline(shape)
             return _turned_surface(outline[: len(outline) - len(shape.profile_m) + 1])
@@ -264,8 +271,8 @@ def _turned_surface(outline: Floats) -> Quadrature:
     return _join(*parts)
 
 
-def _disc(radius: float, z: float, sign: float) -> Quadrature:
-    (r, phi), w = _tensor(gauss(4, 0.0, radius), _turn(16))
+def _disc(radius: float, z: float, sign: float, inner: float = 0.0) -> Quadrature:
+    (r, phi), w = _tensor(gauss(4, inner, radius), _turn(16))
     points = np.stack([r * np.cos(phi), r * np.sin(phi), np.full_like(r, z)], 1)
     return Quadrature(points, w * r, np.tile([0.0, 0.0, sign], (len(r), 1)))
 
