@@ -322,3 +322,24 @@ def test_wheels_throw_shadows_and_let_light_through_their_windows():
     assert share[ground & (gap < -0.001)].mean() < 0.93
     assert share[ground & (gap > 0.012)].min() > 0.97
     assert (ground & (gap > 0.012) & (np.hypot(*at[..., :2].transpose(2, 0, 1)) < 0.04)).any()
+
+
+def test_a_film_made_with_reuse_is_the_same_as_one_without(monkeypatch):
+    floor = Body(name="floor", shape=Plane(), material="steel", motion="static", position_m=(0.0, 0.0, -0.03))
+    wheel_ = Body(name="it", shape=SHAPES["pinion"], material="brass", motion="carried", position_m=(0.05, 0.0, 0.0))
+    still = Body(name="still", shape=SHAPES["ring"], material="steel", motion="static", position_m=(-0.06, 0.0, 0.0))
+    lamp = SphereLight(position_m=(0.4, -0.3, 1.5), radius_m=0.03, intensity=(20.0, 20.0, 20.0))
+    spec = SceneSpec(scene="test", fps=20, duration_s=0.15, bodies=(floor, wheel_, still), lights=(lamp,))
+    poses = np.array([[[*body.position_m, *body.orientation_wxyz] for body in spec.bodies]] * 4)
+    for k in range(4):
+        poses[k, 1, 3:] = axis_angle_to_wxyz((0.0, 0.0, 1.0), 0.1 * k)
+    trajectory = Trajectory(
+        fps=20, step_s=spec.step_s, body_pose=poses[:3], body_velocity=np.zeros((3, 3, 6)), body_pose_end=poses[3],
+        body_velocity_end=np.zeros((3, 6)), joint_position=np.zeros((3, 0)), joint_velocity=np.zeros((3, 0)),
+        contacts=ContactTable.empty(), simulator="by hand 0",
+    )  # fmt: skip
+    reused = RaytraceRenderer().render(spec, trajectory, FILMED)
+    monkeypatch.setattr("physreel.renderers.video.raytrace._Film._todo", lambda film, frame: film.all_tiles)
+    anew = RaytraceRenderer().render(spec, trajectory, FILMED)
+    for name in ("rgb", "depth", "segmentation", "normals", "flow"):
+        assert np.array_equal(getattr(reused, name), getattr(anew, name)), name

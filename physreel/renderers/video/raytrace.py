@@ -106,7 +106,7 @@ class _Film:
         tables: _Tables,
         surfaces: SurfaceMaker | None,
     ) -> None:
-        from physreel.renderers.video.trace_packing import pack_scene, place
+        from physreel.renderers.video.trace_packing import mesh_boxes, mesh_kinds, pack_scene, place
         from physreel.renderers.video.trace_shading import SCRATCH_SIZE
 
         self.camera, self.wanted, self.tables = camera, passes, tables
@@ -115,6 +115,9 @@ class _Film:
         self.surfaces = surfaces
         self.poses = _hold(np.concatenate([trajectory.body_pose, trajectory.body_pose_end[None]]))
         self.prims, self.bodies = place(self.scene, self.poses)
+        # For what changes from frame to frame a mesh is the box around it.
+        self.marks = np.concatenate([self.prims, mesh_boxes(self.scene, self.bodies)], axis=1)
+        self.mark_kinds = np.concatenate([self.scene.kinds, mesh_kinds(self.scene)])
         self.intrinsics = camera.intrinsics()
         self.views = np.stack([camera.camera_to_world(k / spec.fps) for k in range(self.frames + 1)])
         self.rows = np.array([self._camera_row(k) for k in range(self.frames)])
@@ -125,7 +128,7 @@ class _Film:
         lights, prims = len(self.scene.lights), len(self.scene.kinds)
         self.all_tiles = np.arange(tiles)
         self.scratch = np.zeros(SCRATCH_SIZE)
-        self.boxes, self.boxes_before = np.empty((prims, 4)), np.empty((prims, 4))
+        self.boxes, self.boxes_before = np.empty((2, len(self.mark_kinds), 4))
         self.balls = np.zeros((tiles, 8))
         self.dirty, self.grown = np.zeros(tiles, np.uint8), np.zeros(tiles, np.uint8)
         self.marked = np.ones(tiles, np.uint8)
@@ -207,27 +210,27 @@ class _Film:
         scene, prims, bodies, row = self.scene, self.prims[frame], self.bodies[frame], self.rows[frame]
         out = {name: value[frame] for name, value in made.items()}
         drawn = self.meshes is not None or self.surfaces is not None
+        self.boxes, self.boxes_before = self.boxes_before, self.boxes
+        trace_primary.screen_boxes(self.marks[frame], self.mark_kinds, row, self.boxes)
+        todo = self._todo(frame)
+        if len(todo) < len(self.all_tiles):
+            for name, picture in out.items():
+                picture[...] = made[name][frame - 1]
         if drawn:
-            self.time.fill(1e30)
-            self.surface.fill(-1)
-            self.normals.fill(0.0)
+            self.marked.fill(0)
+            self.marked[todo] = 1
+            self.time.reshape(-1, 64)[todo] = 1e30
+            self.surface.reshape(-1, 64)[todo] = -1
+            self.normals.reshape(3, -1, 64)[:, todo] = 0.0
         if self.meshes is not None:
             self.meshes.place(bodies)
-            self.meshes.primary(
-                row, self.tiles_x, self.camera, self.marked, self.time, self.surface, self.normals
-            )
+            self.meshes.primary(row, self.tiles_x, self.camera, self.marked, self.time, self.surface, self.normals)
         if self.surfaces is not None and self.liquids is not None:
             self.liquids.start(self.surfaces.make(frame), row)
             self.liquids.draw(
                 row, (self.camera.width, self.camera.height), self.tiles_x, self.time, self.surface, self.normals,
                 self.moving,
             )  # fmt: skip
-        self.boxes, self.boxes_before = self.boxes_before, self.boxes
-        trace_primary.screen_boxes(prims, scene.kinds, row, self.boxes)
-        todo = self._todo(frame)
-        if len(todo) < len(self.all_tiles):
-            for name, picture in out.items():
-                picture[...] = made[name][frame - 1]
         trace_primary.primary(
             self.scratch, prims, scene.kinds, scene.planes, bodies, scene.spans, scene.looks, scene.lights,
             self.tables.disc, row, self.boxes, self.tiles_x, todo, scene.ambient_reach_m, int(self.shading),
@@ -244,13 +247,8 @@ class _Film:
             self._shade(prims, bodies, row, out["rgb"], todo)
 
     def _todo(self, frame: int) -> NDArray[np.int64]:
-        """Tiles that differ from the last frame; all of them under a moving camera and with meshes."""
-        if (
-            frame == 0
-            or self.meshes is not None
-            or self.surfaces is not None
-            or not np.array_equal(self.rows[frame], self.rows[frame - 1])
-        ):
+        """Tiles that differ from the last frame; all of them under a moving camera and with liquids."""
+        if frame == 0 or self.surfaces is not None or not np.array_equal(self.rows[frame], self.rows[frame - 1]):
             return self.all_tiles
         from physreel.renderers.video.trace_reuse import mark_changed
 
@@ -260,7 +258,7 @@ class _Film:
         # Rays of a tile part by at most its diagonal; the same after a flat mirror. A little more for safety.
         spread = 8.0 / self.rows[frame][0]
         mark_changed(
-            self.prims[frame], self.prims[frame - 1], self.boxes, self.boxes_before, moved, self.scene.kinds,
+            self.marks[frame], self.marks[frame - 1], self.boxes, self.boxes_before, moved, self.mark_kinds,
             self.scene.lights, self.balls, spread, self.scene.ambient_reach_m, self.tiles_x, self.tiles_y, self.dirty,
         )  # fmt: skip
         return np.flatnonzero(self.dirty)
@@ -310,6 +308,7 @@ class _Film:
                 self.color,
             )  # fmt: skip
         todo = self._grow(todo)
+        self.marked[todo] = 1
         trace_finish.find_edges(self.surface, todo, self.tiles_x, self.edges)
         trace_finish.clear_edges(smooth, self.tiles_x, self.edges)
         mesh_of, edge_time, edge_surface = np.empty((0, 0), np.int64), np.empty((0, 0)), np.empty((0, 0), np.int64)

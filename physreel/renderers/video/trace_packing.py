@@ -304,3 +304,20 @@ def place(scene: PackedScene, poses: Floats) -> tuple[Floats, Floats]:
     prims[..., 3:12] = np.swapaxes(to_world, -1, -2).reshape(frames, len(owner), 9)
     prims[..., 12:16] = scene.extents
     return prims, bodies
+
+
+def mesh_boxes(scene: PackedScene, bodies: Floats) -> Floats:
+    """(T, meshes, 16) as ``prims``: the box around each mesh, along its body's axes, for bodies (T, B, 16)."""
+    out = np.empty((len(bodies), len(scene.meshes), 16))
+    for n, (body, shape) in enumerate(scene.meshes):
+        points, _ = triangles(shape)
+        half = 0.5 * np.ptp(points, axis=0)
+        out[:, n, :12] = bodies[:, body, :12]
+        out[:, n, :3] = bodies[:, body, 12:15]
+        out[:, n, 12:] = [*half, float(np.linalg.norm(half))]
+    return out
+
+
+def mesh_kinds(scene: PackedScene) -> Ints:
+    """(meshes, 6) as ``kinds``, of these boxes."""
+    return np.array([[packets.BOX, body, body, 0, 0, 0] for body, _ in scene.meshes], np.int64).reshape(-1, 6)
