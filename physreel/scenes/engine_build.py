@@ -28,17 +28,17 @@ from physreel.spec import (
 
 Floats = NDArray[np.float64]
 
-FAN_SHARE = 0.3
+FAN_SHARE = 0.6
 """Of the engine's torque that the fan takes; the rest goes into friction on the crank."""
 
-FRICTION, FRICTION_DROP = 0.5, 0.3
+FRICTION, FRICTION_DROP = 0.5, 0.45
 HELD_TIMES, HELD_MORE_N = 3.0, 15.0
 """A sound belt holds so many times the fan's force, and so much more: cylinders push in beats."""
 
 LINKS = {"belt": (56, 1.06), "chain": (48, 0.72)}
 """How many links, and their length over their spacing."""
 
-BALLS, BALL_M, PITCH_M = 8, 0.006, 0.023
+BALLS, BALL_M, PITCH_M, BEARING_LOAD_N = 8, 0.008, 2.0 * parts.BEARING_M - 0.008, 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +188,7 @@ def _still(draft: Draft) -> list[Body]:
         Body(name="bed", shape=parts.bed_shape(layout), material="oak", motion="static",
              position_m=parts.vec(layout.origin), label="wooden bed"),
         Body(name="fan_housing", shape=parts.housing_shape(layout), material="steel", motion="static",
-             position_m=parts.vec(layout.fan.centre + np.array([layout.belt_x_m, 0.0, 0.0])), look=draft.block,
+             position_m=parts.vec(layout.fan.centre + np.array([layout.belt_x_m - 0.028, 0.0, 0.0])), look=draft.block,
              label="fan housing"),
     ]  # fmt: skip
 
@@ -270,7 +270,7 @@ def _bearing(draft: Draft, needs_n: float) -> Bearing:
         ball_count=BALLS,
         ball_diameter_m=BALL_M,
         pitch_diameter_m=PITCH_M,
-        radial_load_n=40.0 + needs_n,
+        radial_load_n=BEARING_LOAD_N + needs_n,
         defect=BearingDefect(part="outer_race", width_m=draft.pit_m) if worn else None,
         seed=draft.seed,
     )

@@ -32,6 +32,8 @@ CROWN_M = THROW_M + ROD_M + 0.5 * PISTON_M
 STOP_GAP_M, MOUNT_HZ, MOUNT_DAMPING = 0.0025, 2.2, 0.12
 BLOCK_KG, BALLAST_KG, BALLAST_M = 4.0, 0.35, 0.106
 BED_M = 0.024
+BEARING_M, PLATE_M = 0.019, 0.005
+"""Radius of the fan's bearing at the bottom of its outer race, and the plate under it."""
 LINK_THICK_M, LINK_WIDE_M = 0.004, 0.012
 
 FIRING: dict[str, tuple[float, ...]] = {
@@ -259,7 +261,7 @@ def spot_shape(radius_m: float) -> Compound:
 def fan_shape() -> Compound:
     """Shaft, hub and six blades; the axis is x, the frame where the belt runs."""
     at = -0.062
-    pieces = [_rod(0.006, 0.078, (-0.033, 0.0, 0.0)), _rod(0.014, 0.02, (at, 0.0, 0.0))]
+    pieces = [_rod(0.0085, 0.078, (-0.033, 0.0, 0.0)), _rod(0.014, 0.02, (at, 0.0, 0.0))]
     for turn in 2.0 * np.pi * np.arange(6) / 6:
         spun = multiply_wxyz(_about_x(float(turn)), axis_angle_to_wxyz((0.0, 0.0, 1.0), 0.6))
         away = (0.0, -0.036 * np.sin(turn), 0.036 * np.cos(turn))
@@ -268,17 +270,22 @@ def fan_shape() -> Compound:
 
 
 def housing_shape(layout: Layout) -> Compound:
-    """The pedestal that carries the fan's bearing; its frame is on the shaft, where the belt runs."""
-    high = layout.fan_z_m
+    """A bridge of plates with half a ring on it, which carries the fan's bearing; its frame is in the bearing.
+
+    The plate is right under the outer race: what the bearing does is heard from it.
+    """
+    high, seat = layout.fan_z_m, BEARING_M - 0.0005
     ring = [
-        _box((0.02, 0.0125, 0.007), (-0.028, -0.0185 * np.sin(t), 0.0185 * np.cos(t)), _about_x(float(t)))
-        for t in 2.0 * np.pi * np.arange(8) / 8
-    ]
+        _box((0.02, 0.0135, 0.007), (0.0, -(BEARING_M + 0.0035) * np.sin(t), (BEARING_M + 0.0035) * np.cos(t)),
+             _about_x(float(t)))
+        for t in np.pi * np.arange(-3, 4) / 6
+    ]  # fmt: skip
+    legs = high - seat - PLATE_M
     return Compound(
         pieces=(
+            _box((0.05, 0.11, PLATE_M), (0.0, 0.0, -seat - 0.5 * PLATE_M)),
             *ring,
-            _box((0.02, 0.024, high - 0.034), (-0.028, 0.0, -0.5 * (high + 0.010))),
-            _box((0.05, 0.06, 0.012), (-0.028, 0.0, 0.006 - high)),
+            *(_box((0.05, 0.006, legs), (0.0, y, 0.5 * legs - high)) for y in (-0.052, 0.052)),
         )
     )
 

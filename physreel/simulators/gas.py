@@ -169,8 +169,9 @@ class GasPart(MachinePart):
         self._top = self.crank.outward * self.crank.top_m
         self.heat_j, table = self._settled()
         start = self.crank.start_rad
-        row = int(start % (4.0 * math.pi) / (4.0 * math.pi) * _CYCLE_ROWS)
-        self._state = table[row].copy()
+        row = start % (4.0 * math.pi) / (4.0 * math.pi) * _CYCLE_ROWS
+        rows = np.arange(_CYCLE_ROWS + 1)
+        self._state = np.array([np.interp(row, rows, np.append(column, column[0])) for column in table.T])
         self._last = (start, self._volume(0.0))
         self._pressure = np.full(prep.step_count, AMBIENT_PA)
         self._left = np.zeros(prep.step_count)
@@ -216,21 +217,27 @@ class GasPart(MachinePart):
     def push(self, step: int, position: Floats, velocity: Floats, effort: Floats) -> None:
         """See MachinePart.push."""
         crank = self.crank
-        x = position.item(crank.piston)
-        angle, volume = crank.start_rad + position.item(crank.crank), self._volume(x)
         if step:
-            before, swept = self._last
-            self._left[step - 1] = advance(
-                self._state, before, angle, swept, volume, self._valve, self.heat_j, self._prep.step_s, _SUBSTEPS
-            )
-        self._last = (angle, volume)
+            self._left[step - 1] = self._go(position)
         pressure = self._state.item(_PRESSURE)
         self._pressure[step] = pressure
         effort[crank.piston] -= crank.outward * self._area * (pressure - AMBIENT_PA)
 
+    def _go(self, position: Floats) -> float:
+        """Take the gas to where crank and piston are now; the mass that leaves on the way."""
+        before, swept = self._last
+        angle = self.crank.start_rad + position.item(self.crank.crank)
+        volume = self._volume(position.item(self.crank.piston))
+        self._last = (angle, volume)
+        left: float = advance(
+            self._state, before, angle, swept, volume, self._valve, self.heat_j, self._prep.step_s, _SUBSTEPS
+        )
+        return left
+
     def finish(self, motion: JointMotion) -> PartRecord:
         """Signals "pressure:<cylinder>" (Pa) and "exhaust:<cylinder>" (kg/s out of the exhaust, means of intervals)."""
         name, h = self._cylinder.name, motion.step_s
+        self._left[-1] = self._go(motion.position[-1])
         slow, fast = (_stride(motion.substeps, h, rate) for rate in (PRESSURE_HZ, FLOW_HZ))
         flow = (self._left / h).reshape(-1, fast).mean(1)
         return PartRecord(

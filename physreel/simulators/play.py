@@ -5,8 +5,8 @@ each stop becomes a blow on the bodies on both sides, and on the body that carri
 knock is heard from the engine's block. It lasts as long as Hertz's contact of a ball of CONTACT_RADIUS_M, and its
 impulse is the mass that is stopped times the speed at which it came.
 
-Where the sliding body belongs to a mechanism that holds it (a rod's pin), what is stopped is its partner (the piston);
-otherwise both are, with all that hangs on them.
+Where the sliding body belongs to a mechanism that holds it (a rod's pin), what is stopped is its partner (the piston),
+and the small body itself is not heard beside it; otherwise both are, with all that hangs on them.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ class PlayPart(MachinePart):
         child = spec.body_index(joint.child)
         self._child = child
         self._parent = -1 if joint.parent is None else spec.body_index(joint.parent)
+        self._held = False
         self._mass_kg = self._stopped_kg()
-        hit = [child, *([self._parent] if self._parent >= 0 else [])]
+        hit = [k for k in (child, self._parent) if k >= 0 and not (self._held and k == child)]
         root = self._carrier(child)
         self._struck = [*hit, *([root] if root not in hit else [])]
         materials = [spec.material_of(spec.bodies[k]) for k in (child, self._parent) if k >= 0]
@@ -79,6 +80,7 @@ class PlayPart(MachinePart):
         if parent is None:
             return weight(mine)
         if held:
+            self._held = True
             return parent.mass
         own = weight(mine)
         return own * parent.mass / (own + parent.mass)
@@ -124,7 +126,7 @@ class PlayPart(MachinePart):
         axis = np.asarray(self._joint.axis)
         rows = len(struck)
         # The child is thrown back, the parent pushed on; so is what carries it.
-        back = np.array([-1.0, *([1.0] * (rows - 1))])
+        back = np.array([-1.0 if k == self._child else 1.0 for k in struck])
         direction = toward[:, None, None] * back[None, :, None] * axis
         point = self._place(motion, time)
         return KnockTable(

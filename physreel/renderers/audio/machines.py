@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from physreel.geometry.bearings import load_point_m
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
+from physreel.renderers.audio.belts import squeal_force
 from physreel.renderers.audio.bodies import CONTACT_LOSS, Bank, SoundingBody
 from physreel.renderers.audio.covers import Cover, cover_over
+from physreel.renderers.audio.engines import exhaust_pascals
 from physreel.renderers.audio.kernels import BLOCK, ring, scrape
 from physreel.renderers.audio.mix import FAINT_PA, HOP, NEAREST_M, SILENCE_PA, Ear, carry
 from physreel.renderers.audio.poses import Poses
 from physreel.renderers.audio.races import race_force
 from physreel.renderers.audio.radiation import transmission
-from physreel.spec import SceneSpec
+from physreel.spec import Belt, GasCylinder, SceneSpec
 from physreel.values import SAMPLE_RATE_HZ, SoundEvent, Trajectory
 
 Floats = NDArray[np.float64]
@@ -32,7 +34,7 @@ class _Voice:
     """What one machine part makes a body give off.
 
     Attributes:
-        kind: of its event, "knocks" or "rolling".
+        kind: of its event.
         part: the machine part.
         body: index of the body that rings.
         time_s: when it begins.
@@ -68,6 +70,7 @@ class MachineSound:
     bodies: list[SoundingBody]
     samples: int
     _voices: list[_Voice] = field(default_factory=list)
+    _covers: dict[int, Cover | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.ears:
@@ -79,6 +82,12 @@ class MachineSound:
         for bearing in self.spec.bearings:
             if f"cage_angle:{bearing.name}" in self.trajectory.signals:
                 self._rolling(bearing.name)
+        for cylinder in self.spec.gas_cylinders:
+            if f"exhaust:{cylinder.name}" in self.trajectory.signals:
+                self._exhaust(cylinder)
+        for belt in self.spec.belts:
+            if f"belt_slip:{belt.name}" in self.trajectory.signals:
+                self._squeal(belt)
 
     def stems(self) -> dict[str, Floats]:
         """(C, S) pascals by name of the body that rings."""
@@ -90,7 +99,10 @@ class MachineSound:
         return out
 
     def events(self) -> tuple[SoundEvent, ...]:
-        """One for each part that is heard, at its beginning: "knocks" of what strikes, "rolling" of a bearing."""
+        """One for each part that is heard, at its beginning.
+
+        Kinds: "knocks" of what strikes, "rolling" of a bearing, "exhaust" of a cylinder, "squeal" of a belt.
+        """
         found = []
         for voice in self._voices:
             way = max(float(np.linalg.norm(voice.path[0] - self.ears[0].position)), NEAREST_M)
@@ -163,6 +175,56 @@ class MachineSound:
             )
         )  # fmt: skip
 
+    def _exhaust(self, cylinder: GasCylinder) -> None:
+        """From a port in what the piston slides in, over the piston; of a cylinder in the world, the piston's."""
+        slide = next(joint for joint in self.spec.joints if joint.name == cylinder.piston_joint)
+        piston = self.spec.body_index(slide.child)
+        owner = piston if slide.parent is None else self.spec.body_index(slide.parent)
+        hops = np.arange(-(-self.samples // HOP) + 2) * (HOP / SAMPLE_RATE_HZ)
+        path, _ = self.poses.at(piston, np.asarray(hops, np.float64))
+        pascals = exhaust_pascals(self.spec, self.trajectory, cylinder, self.samples)
+        loud = np.flatnonzero(np.abs(pascals) > 0.1 * np.abs(pascals).max(initial=0.0))
+        if len(loud):
+            self._voices.append(
+                _Voice(
+                    kind="exhaust", part=cylinder.name, body=owner, time_s=float(loud[0]) / SAMPLE_RATE_HZ,
+                    pascals=pascals, path=np.tile(path.mean(0), (len(path), 1)),
+                )
+            )  # fmt: skip
+
+    def _squeal(self, belt: Belt) -> None:
+        """From the pulley on which the belt lies the less, for there it slips: it shakes what carries its shaft."""
+        force = squeal_force(self.spec, self.trajectory, belt, self.samples)
+        heard = np.flatnonzero(force)
+        if not len(heard):
+            return
+        pulley = min((belt.driven, belt.driver), key=lambda one: one.radius_m)
+        joint = next(joint for joint in self.spec.joints if joint.name == pulley.joint)
+        body = self.spec.body_index(joint.child if joint.parent is None else joint.parent)
+        other = belt.driver if pulley is belt.driven else belt.driven
+        far = next(one for one in self.spec.joints if one.name == other.joint)
+        pull = np.subtract(far.anchor_m, joint.anchor_m)
+        pull = pull - np.asarray(joint.axis) * float(pull @ np.asarray(joint.axis))
+        shaft = np.asarray(joint.anchor_m)
+        local, way = self._into_body(body, np.zeros(1), shaft[None], (pull / np.linalg.norm(pull))[None])
+        bank = self.bodies[body].bank(self.bodies[body].piece_at(local[0]), CONTACT_LOSS)
+        if not len(bank.hertz):
+            return
+        gains, _ = bank.gains(local, way)
+        gains = gains * self._out(bank, body, shaft)
+        pascals = np.zeros(self.samples)
+        hops = -(-self.samples // HOP) + 2
+        scrape(
+            pascals, 0, force, np.repeat(gains, hops, axis=0), HOP, bank.rates[1], bank.weights,
+            float(SAMPLE_RATE_HZ), _QUIET * SILENCE_PA,
+        )  # fmt: skip
+        self._voices.append(
+            _Voice(
+                kind="squeal", part=belt.name, body=body, time_s=float(heard[0]) / SAMPLE_RATE_HZ, pascals=pascals,
+                path=self._still(shaft),
+            )
+        )  # fmt: skip
+
     def _into_body(self, body: int, times: Floats, points: Floats, way: Floats) -> tuple[Floats, Floats]:
         position, quat = self.poses.at(body, times)
         back = conjugate_wxyz(quat)
@@ -172,7 +234,9 @@ class MachineSound:
         """(K,) share of each mode's pressure that gets out of a cover, and through the air to the first microphone."""
         way = max(float(np.linalg.norm(point - self.ears[0].position)), NEAREST_M)
         share = transmission(bank.hertz, way, self.spec.air)
-        cover: Cover | None = cover_over(self.spec, body, point)
+        if body not in self._covers:
+            self._covers[body] = cover_over(self.spec, body, point)
+        cover = self._covers[body]
         return np.asarray(share if cover is None else share * cover.passes(bank.hertz, self.spec.air))
 
     def _still(self, point: Floats) -> Floats:
