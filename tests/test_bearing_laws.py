@@ -40,10 +40,11 @@ def envelope_spectrum(samples):
 
 
 def line_near(hertz, amplitude, wanted):
-    """The highest frequency within 15 % of the wanted one, and how far it stands above the median there."""
+    """The highest frequency within 15 % of the wanted one, and how far it stands above the median around."""
     near = np.flatnonzero(np.abs(hertz / wanted - 1.0) < 0.15)
+    around = np.abs(hertz / wanted - 1.0) < 0.45
     best = near[np.argmax(amplitude[near])]
-    return hertz[best], amplitude[best] / np.median(amplitude[near])
+    return hertz[best], amplitude[best] / np.median(amplitude[around])
 
 
 def wanted_order(bearing, part):
@@ -63,7 +64,7 @@ def corrected(bearing, part):
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_defect_is_heard_at_the_frequency_of_the_closed_form(kind, part, slip):
-    spec = world(kind, part, turns_s=TURNS_S, slip=slip, load_n=500.0, seed=5, duration_s=4.0)
+    spec = world(kind, part, turns_s=TURNS_S, slip=slip, load_n=500.0, width_m=2e-3, seed=5, duration_s=4.0)
     trajectory = spun(spec)
     angle = trajectory.signals["angle:shaft"]
     turns_s = (angle.values[-1] - angle.values[0]) / (len(angle.values) - 1) * angle.rate_hz / (2.0 * np.pi)
@@ -80,7 +81,9 @@ def test_a_healthy_bearing_is_heard_and_has_no_such_line(kind):
     samples = written(spec, spun(spec))
     assert np.std(samples) * 100.0 > 1e-4
     hertz, amplitude = envelope_spectrum(samples)
-    faulty = {part: world(kind, part, turns_s=TURNS_S, load_n=500.0, seed=5, duration_s=4.0) for part in PARTS}
+    faulty = {
+        part: world(kind, part, turns_s=TURNS_S, load_n=500.0, width_m=2e-3, seed=5, duration_s=4.0) for part in PARTS
+    }
     for part in PARTS:
         wanted = wanted_order(spec.bearings[0], part) * TURNS_S
         near = np.abs(hertz / wanted - 1.0) < 0.01

@@ -28,6 +28,8 @@ PART_WORDS = {
 Part = Literal["none", "outer_race", "inner_race", "ball", "cage"]
 
 _LEAST_TABLE_M = (0.42, 0.36)
+_STEP_S = 1.0 / 480.0
+"""Nothing touches anything, and blows are timed between steps: long ones do."""
 _SEEN_TURN = 0.4
 """Turns a frame up to which a turning thing is seen to turn the way it does."""
 _SEEN_PIXELS = 1.5
@@ -78,10 +80,10 @@ class BearingScene(Scene):
             description="size of the bearing; own takes ball_count, ball_diameter_m and pitch_diameter_m",
         )  # fmt: skip
         speed_rev_s: FloatRange = float_range(
-            6.0, 22.0, allowed=(2.0, 60.0), unit="1/s", description="turns a second of the shaft, either way round"
+            8.0, 24.0, allowed=(2.0, 60.0), unit="1/s", description="turns a second of the shaft, either way round"
         )
         radial_load_n: FloatRange = float_range(
-            300.0, 1200.0, allowed=(50.0, 5000.0), unit="N", description="load on the bearing, downwards"
+            400.0, 1500.0, allowed=(50.0, 5000.0), unit="N", description="load on the bearing, downwards"
         )
         defect_width_m: FloatRange = float_range(
             0.0008,
@@ -164,6 +166,7 @@ class BearingScene(Scene):
             scene=self.name,
             duration_s=self.clip.duration_s,
             fps=self.clip.fps,
+            step_s=_STEP_S,
             bodies=(*room.bodies, *stand.bodies, *bodies),
             joints=(
                 Joint(name="shaft", kind="hinge", child="shaft", parent="plate", anchor_m=plan.anchor_m,

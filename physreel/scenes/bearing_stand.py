@@ -173,7 +173,7 @@ def stand_bodies(plan: StandPlan, bearing: Bearing) -> tuple[Body, ...]:
               (0.0, 0.5 * (front + back), -0.005), look=paint, label="base plate")  # fmt: skip
     build.add("plate", Box(size_m=(2.0 * plan.half_m, plan.plate_m, plan.top_m)),
               (0.0, plan.face_m + 0.5 * plan.plate_m, 0.5 * plan.top_m), material=plan.plate_material,
-              look=_RAW["aluminium"] if plan.plate_material == "aluminium" else paint, label="bearing stand")  # fmt: skip
+              look=paint if plan.plate_material == "steel" else _RAW["aluminium"], label="stand")  # fmt: skip
     motor = 0.55 * plan.flywheel_m
     build.add("motor", Cylinder(radius_m=motor, height_m=0.05), (0.0, plan.wheel_at_m + 0.045, height), turn=_ALONG,
               look=paint, label="motor")  # fmt: skip
@@ -344,7 +344,7 @@ def draw_plan(
     colors = tuple(name for name in COLORS if name not in ("black", "white"))
     return StandPlan(
         size=size,
-        plate_m=float(rng.uniform(0.012, 0.02)),
+        plate_m=float(rng.uniform(0.006, 0.012)),
         plate_material=pick(rng, ("steel", "aluminium")),
         paint=pick(rng, tuple(_PAINTS)),
         flywheel_material=pick(rng, ("steel", "aluminium")),

@@ -22,7 +22,7 @@ from physreel.values import SAMPLE_RATE_HZ, Trajectory
 
 Floats = NDArray[np.float64]
 
-RACE_ROUGHNESS_M = 0.03e-6
+RACE_ROUGHNESS_M = 0.06e-6
 """Rms height of a honed race and a lapped ball together, on the scale that is heard."""
 
 _SPACING_M = 1e-5
