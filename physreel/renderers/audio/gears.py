@@ -29,6 +29,7 @@ THUMP_RATIO, THUMP_GAP_S, MOST_THUMPS = 4.0, 0.004, 24
 """A blow stands out with so many times the median impulse of a pair's blows, after a gap so long; of so many, the
 strongest, a clip tells."""
 
+_FEW_BLOWS = 5  # of fewer, each stands out
 _THUMP_PAUSE_S = 0.06
 _PEAK_WINDOW_S = 0.02
 _PLACES = 12
@@ -276,7 +277,7 @@ class GearSound:
         for mesh in self._meshes:
             if not len(mesh.blow_s):
                 continue
-            usual = float(np.median(mesh.blow_n_s))
+            usual = float(np.median(mesh.blow_n_s)) if len(mesh.blow_n_s) >= _FEW_BLOWS else 0.0
             high = (mesh.blow_n_s > THUMP_RATIO * usual) & (mesh.gap_s > THUMP_GAP_S)
             found += [(float(mesh.blow_n_s[k]), float(mesh.blow_s[k]), mesh.bodies) for k in np.flatnonzero(high)]
         kept: list[tuple[float, tuple[int, int]]] = []

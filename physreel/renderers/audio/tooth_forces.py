@@ -129,8 +129,9 @@ def _mesh(
     middle = np.asarray((np.arange(steps) + 0.5) * h, np.float64)
     time = np.asarray(np.arange(samples) / SAMPLE_RATE_HZ, np.float64)
     total = _joined(middle, steady, time)
-    total += _released(spec, trajectory, pair, steady, time)
-    _add_blows(total, blow_s, blow_n_s, max(_swing_s(spec, bodies, pair), 1.0 / SAMPLE_RATE_HZ))
+    swing_s = max(_swing_s(bodies, pair), 1.0 / SAMPLE_RATE_HZ)
+    total += _released(spec, trajectory, pair, steady, time, swing_s)
+    _add_blows(total, blow_s, blow_n_s, swing_s)
     total += _rubbing(spec, trajectory, bodies, pair, rows, steady, samples)
     total -= steady[0]
     return Mesh(bodies=pair, rows=rows, force=total, blow_s=blow_s, blow_n_s=blow_n_s, gap_s=gap_s)
@@ -169,8 +170,13 @@ def _joined(middle: Floats, steady: Floats, time: Floats) -> Floats:
     return np.asarray(PchipInterpolator(middle, steady)(np.clip(time, middle[0], middle[-1])), np.float64)
 
 
-def _released(spec: SceneSpec, trajectory: Trajectory, pair: tuple[int, int], steady: Floats, time: Floats) -> Floats:
-    """(S,) what makes the force end at once where a tooth breaks off, and not within a step."""
+def _released(
+    spec: SceneSpec, trajectory: Trajectory, pair: tuple[int, int], steady: Floats, time: Floats, swing_s: float
+) -> Floats:
+    """(S,) what a tooth that breaks off takes from the force: it lets go at once, not within a step.
+
+    Where the next pair takes over, it does so as fast as the two bodies swing on their teeth (``swing_s``).
+    """
     h = trajectory.step_s
     out = np.zeros(len(time))
     names = {spec.bodies[index].name for index in pair}
@@ -182,6 +188,9 @@ def _released(spec: SceneSpec, trajectory: Trajectory, pair: tuple[int, int], st
         since = (time - found.time_s) / h
         near = np.abs(since) < 0.5
         out[near] += drop * np.where(since[near] < 0.0, since[near] + 0.5, since[near] - 0.5)
+        since = (time - found.time_s) / swing_s
+        near = (since >= 0.0) & (since < 1.0)
+        out[near] -= max(found.force_n - drop, 0.0) * (0.5 + 0.5 * np.cos(np.pi * since[near]))
     return out
 
 
@@ -199,7 +208,7 @@ def _add_blows(out: Floats, time_s: Floats, impulse_n_s: Floats, length_s: float
     np.add.at(out, cells[inside], amount[inside])
 
 
-def _swing_s(spec: SceneSpec, bodies: list[SoundingBody], pair: tuple[int, int]) -> float:
+def _swing_s(bodies: list[SoundingBody], pair: tuple[int, int]) -> float:
     """Half a period of the two bodies on the spring of their teeth: how long a blow lasts."""
     yielding = 0.0
     for index in pair:
