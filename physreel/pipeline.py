@@ -149,7 +149,8 @@ class Pipeline:
     def _label(self, index: int, spec: SceneSpec, trajectory: Trajectory, clip: Clip, simulator: Simulator) -> Sample:
         plan, scene = self.plan, self.scene
         happened = events.find_events(spec, trajectory)
-        outcome = scene.outcome(spec, trajectory)
+        others = {name: simulator.simulate(world) for name, world in scene.alternatives(spec).items()}
+        outcome = scene.compared_outcome(spec, trajectory, others) if others else scene.outcome(spec, trajectory)
         if not isinstance(outcome, scene.outcome_type):
             raise PhysreelError(
                 f"{type(scene).__name__}.outcome must return a {scene.outcome_type.__name__}, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -37,7 +38,8 @@ class Scene(ABC):
     """A kind of world: its parameters, how one is drawn, and what came out of it.
 
     A subclass gives ``name``, ``outcome_type``, ``sample`` and ``outcome``; for parameters a class ``Parameters``; for
-    better words than the general ones ``caption`` and ``questions``. Raise ``version`` whenever samples change.
+    better words than the general ones ``caption`` and ``questions``; where the outcome depends on what would have been,
+    ``alternatives`` and ``compared_outcome``. Raise ``version`` whenever samples change.
 
     Instances are made as ``Marbles(height_m=(0.2, 0.4), clip=ClipSettings(fps=30))`` and hold no other state.
     """
@@ -60,6 +62,17 @@ class Scene(ABC):
     @abstractmethod
     def outcome(self, spec: SceneSpec, trajectory: Trajectory) -> Outcome:
         """Read off the trajectory what happened: an instance of ``outcome_type``. Never from what was intended."""
+
+    def alternatives(self, spec: SceneSpec) -> Mapping[str, SceneSpec]:
+        """Changed worlds, by name, that the outcome has to know about: a machine with a part renewed.
+
+        They follow from the spec alone, and are simulated as it is, but neither filmed nor recorded.
+        """
+        return {}
+
+    def compared_outcome(self, spec: SceneSpec, trajectory: Trajectory, others: Mapping[str, Trajectory]) -> Outcome:
+        """The outcome beside what happened in the alternatives (by name); asked for only where there are any."""
+        return self.outcome(spec, trajectory)
 
     def caption(
         self, spec: SceneSpec, trajectory: Trajectory, outcome: Outcome, events: tuple[Event, ...]

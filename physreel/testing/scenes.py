@@ -70,10 +70,22 @@ def check_scene(scene: str | type[Scene], *, count: int = 4, seed: int = 0, **pa
         _check_words(sample)
     with report.check("reads its outcome from the trajectory, the same each time"):
         spec = draw(1)
-        trajectory = Pipeline(plan, scene=scene_type).simulator_for(spec).simulate(spec)
+        simulator = Pipeline(plan, scene=scene_type).simulator_for(spec)
+        trajectory = simulator.simulate(spec)
         first, again = (made.outcome(spec, trajectory) for _ in range(2))
         require(isinstance(first, scene_type.outcome_type), f"outcome is a {type(first).__name__}")
         require(first == again, "two calls gave two outcomes")
+    with report.check("draws alternatives from the spec alone, and compares the same each time"):
+        worlds = made.alternatives(spec)
+        require(dict(worlds) == dict(made.alternatives(spec)), "two calls gave different alternatives")
+        for name, world in worlds.items():
+            require(isinstance(world, SceneSpec), f"alternative {name!r} is a {type(world).__name__}")
+            require(SceneSpec.from_json(world.to_json()) == world, f"alternative {name!r} is not valid as a spec")
+        others = {name: simulator.simulate(world) for name, world in worlds.items()}
+        if others:
+            first, again = (made.compared_outcome(spec, trajectory, others) for _ in range(2))
+            require(isinstance(first, scene_type.outcome_type), f"compared outcome is a {type(first).__name__}")
+            require(first == again, "two comparisons gave two outcomes")
     with report.check("starts without overlaps in all samples drawn"):
         checked = Pipeline(plan, scene=scene_type)
         for i in range(count):
