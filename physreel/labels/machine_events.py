@@ -1,4 +1,4 @@
-"""The events of machines: shafts that start, jams, teeth that break off, belts that begin to slip."""
+"""The events of machines: shafts that start, jams, teeth that break off, belts that slip, bearings that knock."""
 
 from __future__ import annotations
 
@@ -47,6 +47,24 @@ def find_machine_events(spec: SceneSpec, trajectory: Trajectory, first_kind: int
             signal = trajectory.signals[f"belt_slip:{belt.name}"]
             speed = float(np.abs(signal.values[min(round(slips * signal.rate_hz), len(signal.values) - 1)]))
             add(3, "slip_begins", slips, (driver.child, _joint(spec, belt.driven.joint).child), speed)
+    return [*found, *_knocking(spec, trajectory, first_kind + 4)]
+
+
+def _knocking(spec: SceneSpec, trajectory: Trajectory, kind: int) -> Keyed:
+    """The first blow of each bearing that knocks."""
+    knocks, found = trajectory.knocks, Keyed()
+    for bearing in spec.bearings:
+        if bearing.name not in knocks.sources:
+            continue
+        rows = np.flatnonzero(knocks.source == knocks.sources.index(bearing.name))
+        if len(rows):
+            first = int(rows[0])
+            x, y, z = knocks.point_m[first].tolist()
+            event = Event(
+                time_s=float(knocks.time_s[first]), kind="knocking_begins", bodies=(bearing.housing,),
+                position_m=(x, y, z), speed_m_s=0.0, impulse_n_s=float(knocks.impulse_n_s[first]),
+            )  # fmt: skip
+            found.append(((event.time_s, kind, int(knocks.body[first])), event))
     return found
 
 

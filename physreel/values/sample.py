@@ -36,8 +36,9 @@ class Event(_Record):
     of liquids first_drop (some leaves a vessel that held it), liquid_contact (the first comes through the air to a
     body), overflow_begins (a vessel runs over), vessel_empty (for good), splash (a body enters liquid), floats, sinks
     (a body has come to float, or to lie on a bottom); of machines first_motion (a shaft begins to turn), jam (a motor
-    pushes and its shaft stands for good), tooth_lost, slip_begins (a belt slides on its pulleys); or a scene's own. ``bodies`` starts with the body the event is
-    about. Speed is that of approach (contacts) or of the body (others).
+    pushes and its shaft stands for good), tooth_lost, slip_begins (a belt slides on its pulleys), knocking_begins (of a
+    bearing); or a scene's own. ``bodies`` starts with the body the event is about. Speed is that of approach (contacts)
+    or of the body (others).
     """
 
     time_s: float
