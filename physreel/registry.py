@@ -36,6 +36,7 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "draining": "physreel.scenes.draining:Draining",
         "engine": "physreel.scenes.engine:EngineScene",
         "bearing": "physreel.scenes.bearing:BearingScene",
+        "gears": "physreel.scenes.gears:Gears",
     },
     "simulators": {
         "mujoco": "physreel.simulators.mujoco:MujocoSimulator",
