@@ -8,13 +8,14 @@ else
 INSTALL := VIRTUAL_ENV=$(VENV) uv pip install --quiet
 endif
 
-.PHONY: help install dev demo test check format bench compare pictures golden clean
+.PHONY: help install dev demo test check format bench compare bearings pictures golden clean
 help:
 	@echo "make demo    install, write 24 falling clips to out/demo, say where they are"
 	@echo "make test    the whole test suite"
 	@echo "make check   lint, format, types, docs"
 	@echo "make bench   speed against a hand-written script, and of a pour, by stage"
 	@echo "make compare the default renderer beside Mitsuba"
+	@echo "make bearings  what a plain classifier hears and sees of damaged bearings"
 	@echo "make golden  write the golden hashes anew (only when a scene was meant to change)"
 	@echo "make pictures  draw the pictures of the README anew"
 	@echo "make format  put the code in order"
@@ -57,6 +58,9 @@ bench: $(VENV)/.dev
 
 compare: $(VENV)/.dev
 	$(BIN)/python benchmarks/renderers_compared.py
+
+bearings: $(VENV)/.dev
+	$(BIN)/python benchmarks/bearing_classifier.py
 
 pictures: $(VENV)/.dev
 	$(BIN)/python docs/pictures.py

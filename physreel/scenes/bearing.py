@@ -32,7 +32,7 @@ _STEP_S = 1.0 / 480.0
 """Nothing touches anything, and blows are timed between steps: long ones do."""
 _SEEN_TURN = 0.4
 """Turns a frame up to which a turning thing is seen to turn the way it does."""
-_SEEN_PIXELS = 1.5
+_SEEN_PIXELS = 1.0
 """A pit narrower than this in the picture may escape the eye."""
 
 
@@ -211,7 +211,7 @@ class BearingScene(Scene):
             knocks_per_turn=per_turn,
             knock_count=len(times),
             covered=covered,
-            defect_in_view=not covered and _pit_pixels(spec) >= _SEEN_PIXELS,
+            defect_in_view=fault != "none" and _pit_seen(spec),
         )
 
     def caption(self, spec: SceneSpec, trajectory: Trajectory, outcome: Outcome, events: tuple[Event, ...]) -> str:
@@ -246,7 +246,8 @@ class BearingScene(Scene):
         """What is damaged, by one of three questions; which way the flywheel turns; the colour of its mark."""
         result = cast("BearingOutcome", outcome)
         asked = []
-        seen = result.defect_in_view
+        # Of a sound bearing as of any other: what must be perceived would tell the answer otherwise.
+        seen = _pit_seen(spec)
         which = int(rng.integers(3))
         turning = result.shaft_turns_s / spec.fps <= _SEEN_TURN
         if which == 0:
@@ -285,7 +286,7 @@ class BearingScene(Scene):
                         question="Is anything wrong with the ball bearing?",
                         answer=answer,
                         answer_type="yes_no",
-                        needs="either" if seen or (result.fault == "none" and not result.covered) else "sound",
+                        needs="either" if seen else "sound",
                     )
                 )
         clockwise = coin(rng)
@@ -365,11 +366,11 @@ def _read_fault(bearing: Bearing, per_turn: float | None, count: int) -> Part:
     return cast("Part", min(rates, key=lambda part: abs(np.log(per_turn / rates[part]))))
 
 
-def _pit_pixels(spec: SceneSpec) -> float:
-    """How wide the pit is in the picture at the start of the clip; 0 without one."""
-    defect = spec.bearings[0].defect
-    if defect is None:
-        return 0.0
-    camera = spec.cameras[0]
+def _pit_seen(spec: SceneSpec) -> bool:
+    """Whether a pit as wide as the one drawn, which is drawn for sound bearings too, is in the open and wide enough."""
+    if any(body.name == "guard" for body in spec.bodies):
+        return False
+    camera, defect = spec.cameras[0], spec.bearings[0].defect
+    width = float(str(spec.parameters["defect_width_m"])) if defect is None else defect.width_m
     near = np.linalg.norm(camera.camera_to_world(0.0)[:3, 3] - np.array(spec.joints[0].anchor_m))
-    return float(defect.width_m * camera.intrinsics()[0, 0] / near)
+    return bool(width * camera.intrinsics()[0, 0] / near >= _SEEN_PIXELS)

@@ -249,7 +249,7 @@ def _inside(build: _Builder, bearing: Bearing) -> None:
 
 
 def _ball_pit(build: _Builder, bearing: Bearing) -> None:
-    """From where the ball rolls to near its front pole, as long as a quarter of the way round."""
+    """A flake from where the ball rolls to its front pole."""
     plan, defect = build.plan, bearing.defect
     assert defect is not None
     assert defect.mark is not None
@@ -259,10 +259,10 @@ def _ball_pit(build: _Builder, bearing: Bearing) -> None:
     # From outwards, against the shaft's sense: balls turn the other way.
     angle = place - first_pit_angle_rad(bearing)
     middle = np.array(_round(0.5 * size.pitch_diameter_m, place, plan.axis_m))
-    outward = np.array(_round(1.0, angle, 0.0)) * np.cos(0.6) + np.array([0.0, -1.0, 0.0]) * np.sin(0.6)
-    x, y, z = (middle + 0.93 * half * outward).tolist()
-    shape = Ellipsoid(radii_m=(0.5 * defect.width_m, 0.55 * half, 0.1 * half))
-    tilt = (float(np.cos(0.3)), float(np.sin(0.3)), 0.0, 0.0)
+    outward = np.array(_round(1.0, angle, 0.0)) * np.cos(0.85) + np.array([0.0, -1.0, 0.0]) * np.sin(0.85)
+    x, y, z = (middle + 0.88 * half * outward).tolist()
+    shape = Ellipsoid(radii_m=(0.5 * defect.width_m, 0.7 * half, 0.16 * half))
+    tilt = (float(np.cos(0.425)), float(np.sin(0.425)), 0.0, 0.0)
     turn = multiply_wxyz(_radial(angle), tilt).tolist()
     build.add(defect.mark, shape, (x, y, z), motion="carried", turn=(turn[0], turn[1], turn[2], turn[3]), look=_DARK,
               label="pit")  # fmt: skip
