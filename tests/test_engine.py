@@ -26,7 +26,10 @@ CLIP = ClipSettings(width=64, height=64, fps=24, duration_s=1.5)
 
 @lru_cache(maxsize=32)
 def _made(fault: str, layout: str, seed: int = 0, drive: str = "belt") -> tuple[EngineScene, SceneSpec, Trajectory]:
-    scene = EngineScene(clip=CLIP, fault=fault, layout=layout, drive=drive, support="floor")
+    count, _, twin = layout.partition("_")
+    scene = EngineScene(
+        clip=CLIP, fault=fault, cylinder_count=int(count), twin=twin or "even", drive=drive, support="floor"
+    )
     spec = scene.sample(sample_rng(seed, "engine", 1, seed))
     return scene, spec, MujocoSimulator().simulate(spec)
 
@@ -168,7 +171,7 @@ def test_questions_have_their_answers_among_the_choices() -> None:
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(SpecError, match="one cylinder that misfires stands still"):
-        EngineScene(fault="misfire", layout="1")
+        EngineScene(fault="misfire", cylinder_count=1)
     with pytest.raises(SpecError, match="a chain cannot slip"):
         EngineScene(fault="slipping_belt", drive="chain")
     with pytest.raises(SpecError, match=r"outside the allowed 3\.\.12 1/s"):

@@ -12,10 +12,10 @@ from physreel.analysis.engines import Fault, find_fault, firing_times_s, read_en
 from physreel.errors import SpecError
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.engine_build import Draft, build
-from physreel.scenes.engine_parts import FIRING, Layout
+from physreel.scenes.engine_parts import FIRING, TWINS, Layout
 from physreel.scenes.engine_words import FAULT_WORDS, describe, engine_questions
 from physreel.scenes.objects import COLORS
-from physreel.scenes.parameters import Choice, FloatRange, SceneParameters, choice, float_range
+from physreel.scenes.parameters import Choice, FloatRange, IntRange, SceneParameters, choice, float_range, int_range
 from physreel.scenes.rooms import camera_choice, draw_camera, draw_place, filmed, support_choice, surface_choice
 from physreel.spec import Look, SceneSpec
 from physreel.values import Event, Outcome, Question, Trajectory
@@ -61,9 +61,10 @@ class EngineScene(Scene):
     class Parameters(SceneParameters):
         """What the engine is like, and what is wrong with it."""
 
-        layout: Choice = choice(
-            tuple(FIRING), allowed=tuple(FIRING),
-            description="cylinders and how they fire; two on one throw (even) or on opposite ones (uneven)",
+        cylinder_count: IntRange = int_range(1, 4, allowed=(1, 4), description="how many cylinders it has, in line")
+        twin: Choice = choice(
+            tuple(TWINS), allowed=tuple(TWINS),
+            description="how two cylinders fire: on one throw of the crank (even) or on opposite ones (uneven)",
         )  # fmt: skip
         fault: Choice = choice(_FAULTS, allowed=_FAULTS, description="what is wrong with it")
         speed_rev_s: FloatRange = float_range(
@@ -90,8 +91,8 @@ class EngineScene(Scene):
         super().__init__(clip=clip, **parameters)
         given = cast("EngineScene.Parameters", self.parameters)
         problems = []
-        if given.fault.values == ("misfire",) and given.layout.values == ("1",):
-            problems.append("fault: an engine of one cylinder that misfires stands still; allow another layout")
+        if given.fault.values == ("misfire",) and given.cylinder_count.high == 1:
+            problems.append("cylinder_count: an engine of one cylinder that misfires stands still; allow more, 1..4")
         if given.fault.values == ("slipping_belt",) and given.drive.values == ("chain",):
             problems.append("drive: a chain cannot slip; allow 'belt' as well, or another fault")
         if problems:
@@ -102,9 +103,9 @@ class EngineScene(Scene):
         parameters = cast("EngineScene.Parameters", self.parameters)
         drawn = parameters.draw(rng)
         # What cannot go together is drawn again, the fault first: each comes as often.
-        while drawn["fault"] == "misfire" and drawn["layout"] == "1":
-            drawn["layout"] = parameters.layout.draw(rng)
-            if parameters.layout.values == ("1",):
+        while drawn["fault"] == "misfire" and drawn["cylinder_count"] == 1:
+            drawn["cylinder_count"] = parameters.cylinder_count.draw(rng)
+            if parameters.cylinder_count.high == 1:
                 drawn["fault"] = parameters.fault.draw(rng)
         while drawn["fault"] == "slipping_belt" and drawn["drive"] == "chain":
             drawn["drive"] = parameters.drive.draw(rng)
@@ -186,7 +187,8 @@ class EngineScene(Scene):
 
 
 def _draft(rng: np.random.Generator, drawn: dict[str, Any], top_m: float) -> Draft:
-    angles = FIRING[drawn["layout"]]
+    count = drawn["cylinder_count"]
+    angles = TWINS[drawn["twin"]] if count == 2 else FIRING[count - 1]
     driver = float(rng.uniform(0.032, 0.036)) * min(1.0, drawn["fan_ratio"]) ** 0.5
     layout = Layout(
         origin=np.array([float(rng.uniform(-0.04, 0.04)), 0.06, top_m + 0.024]),

@@ -135,7 +135,7 @@ def build(draft: Draft) -> Machine:
     )
     fan_spot = parts.fixed_to(
         fan, "fan_spot", parts.spot_shape(layout.driven_m), at_belt, 0.0, material="ABS", mass_kg=0.002,
-        look=draft.mark, label="paint mark",
+        look=_spot(draft), label="paint mark",
     )  # fmt: skip
     turning_fan = [fan_body, fan_pulley, fan_spot]
     joints = [
@@ -176,7 +176,7 @@ def _block_and_crank(draft: Draft, crank: parts.Turning) -> list[Body]:
         parts.fixed_to(crank, "mark", parts.mark_shape(), wheel, turn, material="ABS", mass_kg=0.004, look=draft.mark,
                        label="paint mark"),
         parts.fixed_to(crank, "crank_spot", parts.spot_shape(layout.driver_m), pulley, turn, material="ABS",
-                       mass_kg=0.002, look=draft.mark, label="paint mark"),
+                       mass_kg=0.002, look=_spot(draft), label="paint mark"),
         parts.fixed_to(crank, "crank_pulley", parts.pulley_shape(layout.driver_m), pulley, turn, material="steel",
                        label="crank pulley"),
     ]  # fmt: skip
@@ -191,6 +191,11 @@ def _still(draft: Draft) -> list[Body]:
              position_m=parts.vec(layout.fan.centre + np.array([layout.belt_x_m - 0.028, 0.0, 0.0])), look=draft.block,
              label="fan housing"),
     ]  # fmt: skip
+
+
+def _spot(draft: Draft) -> Look:
+    """The flywheel's paint, or where that is pale, its mark's: what shows on metal."""
+    return draft.flywheel if float(np.mean(draft.flywheel.color)) < 0.35 else draft.mark
 
 
 def _mount(mass_kg: float) -> Joint:

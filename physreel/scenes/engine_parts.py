@@ -36,15 +36,10 @@ BEARING_M, PLATE_M = 0.019, 0.005
 """Radius of the fan's bearing at the bottom of its outer race, and the plate under it."""
 LINK_THICK_M, LINK_WIDE_M = 0.004, 0.012
 
-FIRING: dict[str, tuple[float, ...]] = {
-    "1": (0.0,),
-    "2_even": (0.0, 360.0),
-    "2_uneven": (0.0, 180.0),
-    "3": (0.0, 480.0, 240.0),
-    "4": (0.0, 540.0, 180.0, 360.0),
-}
-"""By layout: angle of the crank, of 720°, at which each cylinder fires; four of them 1-3-4-2, three 1-3-2. A crank pin
-stands so that its piston is at the top then."""
+TWINS: dict[str, tuple[float, ...]] = {"even": (0.0, 360.0), "uneven": (0.0, 180.0)}
+FIRING: tuple[tuple[float, ...], ...] = ((0.0,), TWINS["even"], (0.0, 480.0, 240.0), (0.0, 540.0, 180.0, 360.0))
+"""For one to four cylinders: angle of the crank, of 720°, at which each fires; four of them 1-3-4-2, three 1-3-2. A
+crank pin stands so that its piston is at the top then. Two stand on one throw (even) or on opposite ones."""
 
 _X = (1.0, 0.0, 0.0)
 _ALONG_X: Quat = (0.5**0.5, 0.0, 0.5**0.5, 0.0)

@@ -50,6 +50,7 @@ def describe(spec: SceneSpec, result: dict[str, Any]) -> str:
         ),
     )
     slip = 100.0 * result["belt_slip_share"]
+    often = "all the time" if slip > 95.0 else f"for about {slip:.0f} % of the time"
     endings = {
         "none": ("it runs evenly and nothing is wrong with it", "everything is in order"),
         "misfire": (
@@ -61,8 +62,8 @@ def describe(spec: SceneSpec, result: dict[str, Any]) -> str:
             f"there is a knock from the rod of the {result['knocking_piston']}, which is loose",
         ),
         "slipping_belt": (
-            f"the belt is too slack and slips and squeals for about {slip:.0f} % of the time, and the fan lags behind",
-            f"the slack belt slips on its pulley with a squeal, about {slip:.0f} % of the time",
+            f"the belt is too slack and slips and squeals {often}, and the fan lags behind",
+            f"the slack belt slips on its pulley with a squeal, {often}",
         ),
         "unbalanced_flywheel": (
             "its flywheel is out of balance, and the engine shakes from side to side once in each turn",

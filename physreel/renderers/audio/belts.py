@@ -8,7 +8,8 @@ it gives way again the rim has to gain the stretch that the drop in friction let
     1 / f_squeal = 1 / f + δ / v,    δ = 2 ΔF / k,    k = G · (area of contact) / t.
 
 So a belt that slips slowly squeals lower, and one that holds is silent. The force on the pulley falls and rises by ΔF,
-the drop from holding to sliding friction, like the teeth of a saw, and shakes the pulley's body.
+the drop from holding to sliding friction, like the teeth of a saw, and shakes what carries the pulley's shaft. Where
+that has a mode near the frequency, it draws the squeal to itself (entrainment; Akay).
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ WANDER = 0.012
 """Relative swing of the frequency, over some hundredths of a second: no two spots of a belt grip alike."""
 
 HIGHEST_HZ = 16_000.0
+
+CAUGHT, FREE = 0.25, 0.5
+"""Natural logarithm of a frequency over that of the nearest mode: within the first the mode has caught it, beyond the
+second it is its own."""
 
 
 def _tread(spec: SceneSpec, belt: Belt) -> tuple[Material, float, float]:
@@ -71,8 +76,24 @@ def drop_n(spec: SceneSpec, belt: Belt) -> float:
     return float(holds - slides)
 
 
-def squeal_force(spec: SceneSpec, trajectory: Trajectory, belt: Belt, samples: int) -> Floats:
-    """(S,) N, by which a slipping belt shakes the rim that it slips on; zeros for one that holds, and for chains."""
+def entrained_hz(hertz: Floats, modes_hz: Floats) -> Floats:
+    """(N,) frequencies (N,), drawn to the nearest of modes (K,)."""
+    if not len(modes_hz):
+        return hertz
+    apart = np.log(hertz)[:, None] - np.log(modes_hz)
+    nearest = np.argmin(np.abs(apart), axis=1)
+    off = apart[np.arange(len(hertz)), nearest]
+    kept = np.clip((np.abs(off) - CAUGHT) / (FREE - CAUGHT), 0.0, 1.0)
+    return np.asarray(modes_hz[nearest] * np.exp(kept * off))
+
+
+def squeal_force(
+    spec: SceneSpec, trajectory: Trajectory, belt: Belt, samples: int, modes_hz: Floats | None = None
+) -> Floats:
+    """(S,) N, by which a slipping belt shakes the rim that it slips on; zeros for one that holds, and for chains.
+
+    ``modes_hz`` (K,) are those of what is shaken.
+    """
     signal = trajectory.signals[f"belt_slip:{belt.name}"]
     if belt.kind == "chain" or float(np.abs(signal.values).max(initial=0.0)) <= SILENT_M_S:
         return np.zeros(samples)
@@ -81,7 +102,10 @@ def squeal_force(spec: SceneSpec, trajectory: Trajectory, belt: Belt, samples: i
     every = 512
     knots = Dice(spec, f"squeal:{belt.name}").generator("wander").standard_normal(samples // every + 3)
     wander = np.interp(np.arange(samples), np.arange(len(knots)) * every, knots)
-    hertz = squeal_hz(spec, belt, slip) * (1.0 + WANDER * wander)
+    knot = np.arange(0, samples + every, every)
+    hertz = squeal_hz(spec, belt, np.interp(knot, np.arange(samples), slip))
+    hertz = entrained_hz(hertz, np.zeros(0) if modes_hz is None else modes_hz)
+    hertz = np.interp(np.arange(samples), knot, hertz) * (1.0 + WANDER * wander)
     phase = 2.0 * np.pi * np.cumsum(hertz) / SAMPLE_RATE_HZ
     force = np.zeros(samples)
     for overtone in range(1, int(HIGHEST_HZ / max(float(hertz[level > 0.0].min(initial=HIGHEST_HZ)), 50.0)) + 1):

@@ -194,9 +194,7 @@ class MachineSound:
 
     def _squeal(self, belt: Belt) -> None:
         """From the pulley on which the belt lies the less, for there it slips: it shakes what carries its shaft."""
-        force = squeal_force(self.spec, self.trajectory, belt, self.samples)
-        heard = np.flatnonzero(force)
-        if not len(heard):
+        if not squeal_force(self.spec, self.trajectory, belt, self.samples).any():
             return
         pulley = min((belt.driven, belt.driver), key=lambda one: one.radius_m)
         joint = next(joint for joint in self.spec.joints if joint.name == pulley.joint)
@@ -210,6 +208,8 @@ class MachineSound:
         bank = self.bodies[body].bank(self.bodies[body].piece_at(local[0]), CONTACT_LOSS)
         if not len(bank.hertz):
             return
+        force = squeal_force(self.spec, self.trajectory, belt, self.samples, bank.hertz[: len(bank.groups)])
+        heard = np.flatnonzero(force)
         gains, _ = bank.gains(local, way)
         gains = gains * self._out(bank, body, shaft)
         pascals = np.zeros(self.samples)
