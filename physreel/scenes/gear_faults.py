@@ -152,7 +152,7 @@ def _falling(rng: np.random.Generator, train: Train, run: Run) -> Falling:
     gear = train.gear(left)
     return Falling(
         kind=pick(rng, ("stick", "pin", "screw", "pebble")),
-        radius_m=gear.shape.module_m * float(rng.uniform(0.45, 0.8)),
+        radius_m=gear.shape.module_m * float(rng.uniform(0.55, 0.9)),
         release_s=run.start_s + run.ramp_s + float(rng.uniform(0.1, 0.6)),
         at_m=at,
         layer=gear.layer,

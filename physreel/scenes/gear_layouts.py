@@ -49,7 +49,7 @@ def draw_train(
     Raises:
         SpecError: no such set of gears was found.
     """
-    for _ in range(40):
+    for _ in range(150):
         match layout:
             case "loop":
                 found = _loop(rng, cut, gear_count)

@@ -56,6 +56,9 @@ UPRIGHT: Quat = (_HALF, _HALF, 0.0, 0.0)
 """Turns the board's y to the world's z, and its z to the world's -y, where cameras stand."""
 
 OIL_FRICTION, OIL_RESTITUTION = 0.07, 0.15
+PANE_GAP_M = 0.002
+"""Between gears and the pane before them."""
+
 _HINGE_DAMPING = 2e-5
 
 
@@ -123,15 +126,15 @@ class Machine:
             low_y = min(low_y, y - 1.25 * rack.module_m - rack.back_m - 0.02)
         falling = self.fault.falling
         if falling is not None:
-            high_y = max(high_y, self.trap_y_m() + 0.03)
+            high_y = max(high_y, self.gate_y_m() + 0.03)
         return low_x - _MARGIN_M, high_x + _MARGIN_M, low_y - _MARGIN_M, high_y + _MARGIN_M
 
-    def trap_y_m(self) -> float:
-        """Height of the trap door, over the gears beside its mesh."""
+    def gate_y_m(self) -> float:
+        """Height of the gate that something lies on, over the gears beside its mesh."""
         falling = self.fault.falling
         assert falling is not None
         pair = next((self.train.gear(a), self.train.gear(b)) for a, b, at in self.train.nips() if at == falling.at_m)
-        return max(g.at_m[1] + g.shape.tip_radius_m for g in pair) + 0.045
+        return max(g.at_m[1] + g.shape.tip_radius_m for g in pair) + 0.022
 
     def add(
         self, name: str, shape: Shape, at: tuple[float, float, float], *, material: str = "steel",
@@ -274,7 +277,7 @@ class Machine:
                 place = (gear.at_m[0] + middle * float(np.cos(angle)), gear.at_m[1] + middle * float(np.sin(angle)))
                 at = (*place, front + 0.25 * ARM_M)
             else:
-                hub, reach = 1.5 * shape.bore_radius_m, 0.74 * shape.root_radius_m
+                hub, reach = 1.5 * shape.bore_radius_m, self._reach() * shape.root_radius_m
                 form = handle(hub, reach) if name == "handle" else pointer(hub, reach)
                 at = (*place, front + 0.0015 + 0.8 * ARM_M)
             noun = "mark" if shape.internal else name
@@ -288,6 +291,10 @@ class Machine:
                 self.joints.append(
                     Joint(name=f"{name}_hub", kind="fixed", child=name, parent=gear_name, anchor_m=anchor)
                 )
+
+    def _reach(self) -> float:
+        """Of handles and pointers, over the root radius: a pane before the teeth is not to be swept."""
+        return 0.74 if self.fault.falling is None else 0.6
 
     def _rack(self) -> None:
         rack = self.train.rack
@@ -349,36 +356,38 @@ class Machine:
         self.apart += [(name, mark) for name in names for mark in marks]
 
     def _falling(self, rng: np.random.Generator) -> None:
-        """A trap door on the board with something on it, which swings down."""
+        """A chute over a mesh, a gate that keeps something in it and is drawn aside, and a pane in front of the way."""
         falling = self.fault.falling
         assert falling is not None
-        x, y, z = falling.at_m[0], self.trap_y_m(), self.layer_z_m(falling.layer)
-        shape, material, look, label = falling_thing(rng, falling.kind, falling.radius_m, self.width_m)
-        lift = 1.6 * falling.radius_m
-        self.add("fallen", shape, (x + float(rng.uniform(-0.3, 0.3)) * falling.radius_m, y + lift, z),
-                 material=material, look=look, label=label)  # fmt: skip
-        wide, thick = 6.0 * falling.radius_m + 0.004, 0.003
-        side = 1.0 if rng.random() < 0.5 else -1.0
-        edge = x + side * 0.5 * wide
-        deep = self.width_m + 2.0 * GAP_M
-        keys = []
-        for share in np.linspace(0.0, 1.0, 7):
-            angle = side * 1.45 * float(share)
-            middle = (
-                edge - side * 0.5 * wide * float(np.cos(angle)),
-                y - 0.5 * thick - 0.5 * wide * abs(float(np.sin(angle))),
-                z,
-            )
-            time = falling.release_s + 0.09 * float(share)
-            keys.append(
-                Keyframe(time_s=time, position_m=self.world(*middle), orientation_wxyz=self.turned(about_z(angle)))
-            )
-        self.bodies.append(
-            Body(name="trap", shape=Box(size_m=(wide, thick, deep)), material="ABS", motion="driven",
-                 keyframes=tuple(keys), position_m=keys[0].position_m, orientation_wxyz=keys[0].orientation_wxyz,
-                 look=Look(color=(0.5, 0.5, 0.52), roughness=0.5), label="trap door")
+        thick, radius = 0.003, falling.radius_m
+        x, y, z = falling.at_m[0], self.gate_y_m(), self.layer_z_m(falling.layer)
+        deep = z + 0.5 * self.width_m + PANE_GAP_M
+        shape, material, look, label = falling_thing(rng, falling.kind, radius, self.width_m)
+        self.add("fallen", shape, (x, y + 1.45 * radius, z), material=material, look=look, label=label)
+        inner, tall = 1.55 * radius, 6.0 * radius
+        walls = tuple(
+            Piece(shape=Box(size_m=(thick, tall, deep)), position_m=(side * (inner + 0.5 * thick), 0.0, 0.0))
+            for side in (-1.0, 1.0)
+        )
+        grey = Look(color=(0.2, 0.2, 0.21), roughness=0.5)
+        still = [self.add("chute", Compound(pieces=walls), (x, y + 0.0005 + 0.5 * tall, 0.5 * deep), material="ABS",
+                          look=grey, motion="static", label="chute")]  # fmt: skip
+        low, high = falling.at_m[1] + 0.5 * self.train.gears[0].shape.module_m, y + tall
+        wide = 2.0 * (inner + thick) + 2.0 * radius
+        still.append(
+            self.add("pane", Box(size_m=(wide, high - low, 0.002)), (x, 0.5 * (low + high), deep + 0.001),
+                     material="glass", motion="static", label="glass pane")
         )  # fmt: skip
-        post = Box(size_m=(0.006, 0.012, deep + GAP_M))
-        self.add("bracket", post, (edge + side * 0.004, y - 0.5 * thick, 0.5 * (deep + GAP_M)), material="ABS",
-                 look=Look(color=(0.2, 0.2, 0.21), roughness=0.5), motion="static", label="bracket")  # fmt: skip
-        self.apart.append(("trap", "bracket"))
+        side, long = (1.0 if rng.random() < 0.5 else -1.0), 2.0 * inner + 2.0 * thick
+        keys = []
+        for time, way in ((0.0, 0.0), (falling.release_s, 0.0), (falling.release_s + 0.06, side * long)):
+            place = self.world(x + way, y - 0.5 * thick, 0.5 * deep)
+            keys.append(Keyframe(time_s=time, position_m=place, orientation_wxyz=self.stage.turn_wxyz))
+        self.bodies.append(
+            Body(name="gate", shape=Box(size_m=(long, thick - 0.0005, deep - 0.001)), material="ABS", motion="driven",
+                 keyframes=tuple(keys), position_m=keys[0].position_m, orientation_wxyz=keys[0].orientation_wxyz,
+                 look=Look(color=(0.75, 0.33, 0.05), roughness=0.5), label="gate")
+        )  # fmt: skip
+        parts = [body.name for body in self.bodies if body.motion == "dynamic" and body.name != "fallen"]
+        self.apart += [("gate", name) for name in (*still, "board")]
+        self.apart += [(part, name) for part in parts for name in (*still, "gate")]

@@ -74,7 +74,9 @@ class GearOutcome(Outcome):
     teeth_lost: int = Field(description="how many teeth break off")
     thump_count: int = Field(description="blows of teeth that meet faster than 0.03 m/s, once the driver is at speed")
     output_torque_n_m: float = Field(description="mean load torque at the output while it moves (of a rack: force, N)")
-    tooth_force_n: float = Field(description="greatest mean force between two meshing gears")
+    tooth_force_n: float = Field(
+        description="greatest force between two meshing gears while the driver turns, mean over 0.1 s"
+    )
     work_in_j: float = Field(description="work of the motor over the clip")
     work_out_j: float = Field(description="work at the load over the clip")
     power_in_w: float = Field(description="mean power of the motor over the clip")
@@ -178,12 +180,15 @@ def read_outcome(spec: SceneSpec, trajectory: Trajectory) -> GearOutcome:
     going = np.abs(speed.values) > (0.05 * MOVING_RAD_S if slides else MOVING_RAD_S)
     seconds = len(speed.values) / speed.rate_hz
     effort = machine_signal(trajectory, "motor_effort", "drive").values
-    # By the ways that were covered, not by speeds at single moments; what only trembles wears no brake.
-    work_in = float(effort[:-1] @ np.diff(drive_angle))
+    # By the ways that were covered, not by speeds at single moments: what trembles wears no brake, and a motor that
+    # is thrown back gets nothing back.
     every = max(1, int(_WAY_S * speed.rate_hz))
+    given = np.add.reduceat(effort[:-1] * np.diff(drive_angle), np.arange(0, len(effort) - 1, every))
+    work_in = float(np.maximum(given, 0.0).sum())
     work_out = float(brake[::every][:-1] @ np.abs(np.diff(moved[::every])))
+    turning = np.abs(machine_signal(trajectory, "speed", "drive").values) > MOVING_RAD_S
     forces = [
-        _smooth(signal.values, signal.rate_hz).max()
+        (_smooth(signal.values, signal.rate_hz) * turning).max()
         for name, signal in trajectory.signals.items()
         if name.startswith("tooth_force:")
     ]

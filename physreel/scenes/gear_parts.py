@@ -43,8 +43,11 @@ class Finish:
     color: str = ""
 
 
-def draw_finishes(rng: np.random.Generator, count: int) -> list[Finish]:
-    """Finishes of so many gears, each different: mostly metal, mostly plastic, or mixed."""
+def draw_finishes(rng: np.random.Generator, count: int, *, planets: bool = False) -> list[Finish]:
+    """Finishes of so many gears, each different: mostly metal, mostly plastic, or mixed.
+
+    ``planets`` are all but the first gear and the last, and all plastic: equally heavy, they balance each other.
+    """
     metals = [Finish(name, _worn(rng, MATERIALS[name].look), name.replace("_", " ")) for name in shuffled(rng, METALS)]
     plastics = [
         Finish(
@@ -56,6 +59,10 @@ def draw_finishes(rng: np.random.Generator, count: int) -> list[Finish]:
         for color in shuffled(rng, _PLASTIC_COLORS)
     ]
     style = pick(rng, ("metal", "metal", "plastic", "mixed"))
+    if planets:
+        ends = [*metals, *plastics[count - 2 :]]
+        first, last = shuffled(rng, ends)[:2]
+        return [first, *plastics[: count - 2], last]
     if style == "mixed":
         both = [*metals[: max(1, (count + 1) // 2)], *plastics[: count - max(1, (count + 1) // 2)]]
         if len(both) < count:
@@ -88,16 +95,20 @@ def about_z(angle_rad: float) -> Quat:
 
 
 def handle(hub_m: float, arm_m: float) -> Compound:
-    """A hub, an arm along x, and a knob at its end that stands out."""
-    knob = min(0.16 * arm_m, 0.007)
+    """A hub, an arm along x with a knob at its end that stands out, and a round weight that balances them."""
+    knob, broad = min(0.16 * arm_m, 0.007), max(0.9 * hub_m, 0.005)
+    long, back = arm_m - hub_m - knob, 0.5 * arm_m
+    moment = long * broad * ARM_M * 0.5 * (arm_m + hub_m - knob) + np.pi * knob**2 * 0.02 * arm_m
+    weight = float(np.sqrt(moment / (back * np.pi * 2.5 * ARM_M)))
     return Compound(
         pieces=(
             Piece(shape=Cylinder(radius_m=hub_m, height_m=1.6 * ARM_M)),
             Piece(
-                shape=Box(size_m=(arm_m - hub_m - knob, max(0.9 * hub_m, 0.005), ARM_M)),
+                shape=Box(size_m=(long, broad, ARM_M)),
                 position_m=(0.5 * (arm_m + hub_m - knob), 0.0, 0.0),
             ),
             Piece(shape=Cylinder(radius_m=knob, height_m=0.02), position_m=(arm_m, 0.0, 0.01 - 0.5 * ARM_M)),
+            Piece(shape=Cylinder(radius_m=weight, height_m=2.5 * ARM_M), position_m=(-back, 0.0, 0.75 * ARM_M)),
         )
     )
 
@@ -158,15 +169,16 @@ def tooth_piece(gear: Gear, tooth: int) -> tuple[ConvexHull, Vec3]:
 
 
 def falling_thing(rng: np.random.Generator, kind: str, radius_m: float, width_m: float) -> tuple[Shape, str, Look, str]:
-    """A shape along z, its material, its look and its name; at least as long as the gears below are wide."""
-    long = 1.1 * width_m
+    """A shape along z, its material, its look and its name; as long as the gears below are wide."""
+    long = width_m
     match kind:
         case "pin":
             return Cylinder(radius_m=radius_m, height_m=long), "steel", MATERIALS["steel"].look, "steel pin"
         case "screw":
             head = 0.5 * radius_m + 0.002
+            long -= head
             shank = Cylinder(radius_m=0.8 * radius_m, height_m=long)
-            cap = Cylinder(radius_m=1.5 * radius_m, height_m=head)
+            cap = Cylinder(radius_m=1.35 * radius_m, height_m=head)
             shape = Compound(pieces=(Piece(shape=shank), Piece(shape=cap, position_m=(0.0, 0.0, 0.5 * (long + head)))))
             return shape, "brass", MATERIALS["brass"].look, "brass screw"
         case "pebble":
@@ -177,11 +189,12 @@ def falling_thing(rng: np.random.Generator, kind: str, radius_m: float, width_m:
             height = 1.0 - (2.0 * np.arange(count) + 1.0) / count
             ring = np.sqrt(1.0 - height**2)
             points = np.stack([ring * np.cos(turn), ring * np.sin(turn), height], 1)
-            points = np.round((points + rng.normal(0.0, 0.07, (count, 3))) * 1.25 * radius_m, 6)
+            points += rng.normal(0.0, 0.07, (count, 3))
+            points -= points.mean(0)
+            points = np.round(points * (1.3 * radius_m / np.linalg.norm(points, axis=1).max()), 6)
             grey = float(rng.uniform(0.25, 0.5))
             look = Look(color=(grey, grey, 0.95 * grey), roughness=0.85,
                         texture=Texture(kind="speckle", color=(0.15, 0.14, 0.13), scale_m=0.003))  # fmt: skip
-            points -= points.mean(0)
             return (
                 ConvexHull(points_m=tuple((float(x), float(y), float(z)) for x, y, z in points)),
                 "marble",

@@ -142,7 +142,7 @@ class Gears(Scene):
             sense = drawing_in(train, fault.falling) * (1.0 if drawn_in else -1.0)
             run = Run(speed_rad_s=sense * speed, start_s=start, ramp_s=ramp, duration_s=self.clip.duration_s)
             drawn["mounting"] = "upright"
-        finishes = draw_finishes(rng, len(train.gears))
+        finishes = draw_finishes(rng, len(train.gears), planets=layout == "planetary")
         handle_color, pointer_color = draw_mark_colors(rng, finishes)
         upright = drawn["mounting"] == "upright"
         material, look = _board(rng)
@@ -229,9 +229,15 @@ def _cut(parameters: Gears.Parameters, drawn: dict[str, Any]) -> Cut:
 def _count(rng: np.random.Generator, case: str, layout: str, given: IntRange) -> int:
     """How many gears, of those that the case and layout can have."""
     odd = case == "locked_loop"
-    usual = {"loop": (3, 5, 3) if odd else (4, 4, 6), "compound": (4, 4, 6), "rack": (2, 3)}.get(layout)
+    usual = {
+        "loop": (3, 5, 3) if odd else (4, 4, 6),
+        "compound": (4,) if case == "jam" else (4, 4, 6),
+        "rack": (2, 3),
+    }.get(layout)
     if usual is None:
-        return given.draw(rng)
+        count = given.draw(rng)
+        # What falls is small: it is to be seen.
+        return max(given.low, 2 + count % 3) if case == "jam" else count
     return pick(rng, [n for n in usual if n <= given.high] or usual[:1])
 
 
