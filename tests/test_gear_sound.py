@@ -12,7 +12,7 @@ from physreel.geometry.mass import mass_properties
 from physreel.renderers.audio.blanks import blank
 from physreel.renderers.audio.contact import ContactSoundRenderer
 from physreel.renderers.audio.modal import shape_modes, unit_shape
-from physreel.renderers.audio.shafts import BEARING_N_M, feet_of
+from physreel.renderers.audio.shafts import BEARING_N_M, SHAFT_DAMPING, feet_of
 from physreel.renderers.audio.tooth_forces import MESH_STIFFNESS_PA, find_meshes, meshing_pairs
 from physreel.simulators.mujoco import MujocoSimulator
 from physreel.spec import Bearing, Body, Box, Compound, Cylinder, Microphone, Piece, Rack, Ring
@@ -110,7 +110,7 @@ def test_the_sound_itself_has_harmonics_of_the_mesh_frequency(teeth):
     mesh = teeth[0] * speed / (2.0 * np.pi)
     samples, _ = heard(teeth=teeth, speed=speed)
     hertz, amplitude = lines(samples[round(START_S * SAMPLE_RATE_HZ) :])
-    orders = sorted(range(4, 30), key=lambda n: -highest(hertz, amplitude, n * mesh, 0.3)[1])[:4]
+    orders = sorted(range(4, 20), key=lambda n: -highest(hertz, amplitude, n * mesh, 0.3)[1])[:4]
     for order in orders:
         found, size = highest(hertz, amplitude, order * mesh, 0.3 * mesh)
         assert found / order == pytest.approx(mesh, rel=0.005)
@@ -327,7 +327,7 @@ def test_what_comes_through_a_shaft_is_as_a_whole_what_goes_in_and_duller():
     assert out.sum() == pytest.approx(1.0, rel=1e-6)
     turning = np.sqrt(foot.stiffness_n_m / 0.35) / (2.0 * np.pi)
     spectrum = np.abs(np.fft.rfft(out))
-    assert np.argmax(spectrum) == pytest.approx(turning, rel=0.03)
+    assert np.argmax(spectrum) == pytest.approx(turning * np.sqrt(1.0 - 2.0 * SHAFT_DAMPING**2), rel=0.01)
     assert spectrum[round(4.0 * turning)] < 0.1
 
 
