@@ -32,8 +32,8 @@ SHAFT_MODULUS_PA, BEARING_N_M = 2.1e11, 5e7
 Bearing Analysis, 5th ed. (2006), 8)."""
 
 SHAFT_DAMPING = 0.16
-"""Damping ratio of what stands on a shaft: 0.1 for grease and fits, 0.06 for what the holder takes away to ring with (a wide
-plate's moment mobility is ω / (16 D), L. Cremer, M. Heckl, B. A. T. Petersson, Structure-Borne Sound; so much for a
+"""Damping ratio of what stands on a shaft: 0.1 for grease and fits, 0.06 for what the holder takes away to ring with (a
+wide plate's moment mobility is ω / (16 D), L. Cremer, M. Heckl, B. A. T. Petersson, Structure-Borne Sound; so much for a
 steel gear of 0.35 kg that stands 26 mm out from 8 mm of steel)."""
 
 _REACH_M, _STEP_M, _TOUCH_M = 0.5, 5e-4, 2e-4
