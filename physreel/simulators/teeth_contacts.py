@@ -74,6 +74,9 @@ def _corner_on_gear(px, py, form, cx, cy, turn, tooth, proud, side):  # type: ig
     off = _wrap(side * (angle - turn - tooth * form[PITCH]), 2.0 * np.pi)
     arm = max(base, radius) if radius < base else base
     gap = arm * (off - _half_at(form, radius)) - proud
+    if not inside and gap < radius - high:
+        # It has come in over the tip's top rather than past the flank: out again the short way.
+        return radius - high, dx / radius, dy / radius
     lean = np.arccos(base / radius) if radius > base else 0.0
     # An internal tooth's flank leans the other way: its normal is that of the pinion's flank it faces, turned round.
     direction = angle + side * lean if inside else angle - side * lean
@@ -226,9 +229,11 @@ def _rack(form_a, ax, ay, turn_a, proud, form_b, bx, by, turn_b, slant, limit, o
                 polar = angle - 0.5 * np.pi + side * (half_tip + extra / base)
                 qx, qy = gx + tip * np.cos(polar), gy + tip * np.sin(polar)
                 found = (place - side * half - qx) * tx - qy * ty
-                if -form_b[ROOT_RADIUS] <= qy <= form_b[TIP_RADIUS] and -0.5 * ca * pitch_b < found < limit:
-                    best, px, py, nx, ny = found, qx, qy, tx, ty
                 top = form_b[TIP_RADIUS]
+                if -form_b[ROOT_RADIUS] <= qy <= top and -0.5 * ca * pitch_b < found < limit:
+                    best, px, py, nx, ny = found, qx, qy, tx, ty
+                    if found < qy - top:
+                        best, nx, ny = qy - top, 0.0, -1.0
                 qx, qy = place - side * (half - top * sa / ca), top
                 found, fx, fy = _corner_on_gear(qx, qy, form_a, gx, gy, own, k, extra, side)
                 if -0.5 * ca * pitch_b < found < limit and found < best:
