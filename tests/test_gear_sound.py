@@ -306,6 +306,24 @@ def test_between_two_plates_each_takes_its_share():
     assert feet[1].moment_m == pytest.approx(a * b**2 / (a + b) ** 2, rel=0.03)
 
 
+def test_a_shaft_beside_its_plate_stands_at_the_edge():
+    spec, _ = run()
+    plate = spec.bodies[-1].model_copy(update={"position_m": (0.3, 0.0, spec.bodies[-1].position_m[2])})
+    spec = spec.model_copy(update={"bodies": (*spec.bodies[:-1], plate)})
+    (foot,) = feet_of(spec, 0)
+    assert foot.point[0] == pytest.approx(0.3 - 0.5 * plate.shape.size_m[0], abs=1e-4)
+    assert foot.moment_m == pytest.approx(OVERHANG_M, abs=1e-3)
+
+
+def test_gears_that_nothing_carries_are_heard_by_themselves():
+    spec = worlds.train([worlds.gear(18), worlds.gear(30)], duration_s=0.5)
+    spec = spec.model_copy(update={"microphones": (Microphone(name="ear", position_m=(0.0, -1.0, 0.2)),)})
+    trajectory = MujocoSimulator().simulate(spec)
+    stems = ContactSoundRenderer().stems(spec, trajectory)
+    assert set(stems) == {"g0", "g1"}
+    assert np.abs(stems["g1"].samples).max() > 0.0
+
+
 def test_a_bearing_names_what_holds_a_shaft():
     spec, _ = run()
     block = Body(name="block", shape=Cylinder(radius_m=0.02, height_m=0.05), material="steel", motion="static",

@@ -33,8 +33,8 @@ Bearing Analysis, 5th ed. (2006), 8)."""
 
 SHAFT_DAMPING = 0.16
 """Damping ratio of what stands on a shaft: 0.1 for grease and fits, 0.06 for what the holder takes away to ring with (a
-wide plate's moment mobility is ω / (16 D), L. Cremer, M. Heckl, B. A. T. Petersson, Structure-Borne Sound; so much for a
-steel gear of 0.35 kg that stands 26 mm out from 8 mm of steel)."""
+wide plate's moment mobility is ω / (16 D), L. Cremer, M. Heckl, B. A. T. Petersson, Structure-Borne Sound; so much for
+a steel gear of 0.35 kg that stands 26 mm out from 8 mm of steel)."""
 
 _REACH_M, _STEP_M, _TOUCH_M = 0.5, 5e-4, 2e-4
 
@@ -105,7 +105,8 @@ def feet_of(spec: SceneSpec, index: int) -> tuple[Foot, ...]:
             _clamped(holder, middle + a * axis, -axis, a, b, radius),
             _clamped(holder, middle - b * axis, axis, b, a, radius),
         )
-    best = int(np.argmin(np.where(inside, np.abs(along), _REACH_M + np.maximum(distance, 0.0))))
+    # Of places that are as near to it, the first on the way.
+    best = int(np.argmin(np.where(inside, 0.0, _REACH_M + np.maximum(distance, 0.0)) + 1e-3 * np.abs(along)))
     point, far = line[best], max(float(distance[best]), 0.0)
     if far > _TOUCH_M:
         # The axis passes by: something out of sight reaches over.
