@@ -35,7 +35,7 @@ FRICTION, FRICTION_DROP = 0.5, 0.45
 HELD_TIMES, HELD_MORE_N = 3.0, 15.0
 """A sound belt holds so many times the fan's force, and so much more: cylinders push in beats."""
 
-LINKS = {"belt": (56, 1.06), "chain": (48, 0.72)}
+LINKS = {"belt": (56, 1.06), "chain": (48, 0.97)}
 """How many links, and their length over their spacing."""
 
 BALLS, BALL_M, PITCH_M, BEARING_LOAD_N = 8, 0.008, 2.0 * parts.BEARING_M - 0.008, 60.0
@@ -143,7 +143,7 @@ def build(draft: Draft) -> Machine:
         Joint(name="crank", kind="hinge", child="crank", parent="block", anchor_m=parts.vec(crank.centre),
               axis=(1.0, 0.0, 0.0), damping=(torque - passed * layout.driver_m) / crank.speed_rad_s),
         Joint(name="fan", kind="hinge", child="fan", parent="fan_housing",
-              anchor_m=parts.vec(at_belt - np.array([0.028, 0.0, 0.0])),
+              anchor_m=parts.vec(at_belt - np.array([0.034, 0.0, 0.0])),
               axis=(1.0, 0.0, 0.0), damping=fan_damping),
         *(Joint(name=body.name, kind="fixed", child=body.name, parent="fan") for body in turning_fan[1:]),
         *(Joint(name=body.name, kind="fixed", child=body.name, parent="crank")
@@ -188,7 +188,7 @@ def _still(draft: Draft) -> list[Body]:
         Body(name="bed", shape=parts.bed_shape(layout), material="oak", motion="static",
              position_m=parts.vec(layout.origin), label="wooden bed"),
         Body(name="fan_housing", shape=parts.housing_shape(layout), material="steel", motion="static",
-             position_m=parts.vec(layout.fan.centre + np.array([layout.belt_x_m - 0.028, 0.0, 0.0])), look=draft.block,
+             position_m=parts.vec(layout.fan.centre + np.array([layout.belt_x_m - 0.034, 0.0, 0.0])), look=draft.block,
              label="fan housing"),
     ]  # fmt: skip
 

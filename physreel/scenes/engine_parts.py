@@ -278,9 +278,9 @@ def housing_shape(layout: Layout) -> Compound:
     legs = high - seat - PLATE_M
     return Compound(
         pieces=(
-            _box((0.05, 0.11, PLATE_M), (0.0, 0.0, -seat - 0.5 * PLATE_M)),
+            _box((0.036, 0.11, PLATE_M), (0.0, 0.0, -seat - 0.5 * PLATE_M)),
             *ring,
-            *(_box((0.05, 0.006, legs), (0.0, y, 0.5 * legs - high)) for y in (-0.052, 0.052)),
+            *(_box((0.036, 0.006, legs), (0.0, y, 0.5 * legs - high)) for y in (-0.052, 0.052)),
         )
     )
 

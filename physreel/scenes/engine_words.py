@@ -118,7 +118,8 @@ def _about_fault(spec: SceneSpec, result: dict[str, Any], rng: np.random.Generat
     answer = "yes" if fault == yes else "no"
     if kind == "slips" and spec.belts[0].kind == "chain":
         return None
-    if not even_out(rng, answer, {"yes": 1.0, "no": 5.0}):
+    # Of six faults one, each as likely; of engines with a belt, more slip than of all.
+    if not even_out(rng, answer, {"yes": 2.0 if kind == "slips" else 1.0, "no": 5.0}):
         return None
     text, needs = {
         "slips": ("Does the belt slip on its pulleys?", "either"),
@@ -167,7 +168,7 @@ def _faster(result: dict[str, Any], rng: np.random.Generator) -> Question | None
     if 0.87 < ratio < 1.15:
         return None
     answer = "fan" if ratio > 1.0 else "flywheel"
-    if not even_out(rng, answer, {"fan": 1.0, "flywheel": 1.0}):
+    if not even_out(rng, answer, {"fan": 0.39, "flywheel": 0.35}):
         return None
     return Question(
         kind="turns_faster",
