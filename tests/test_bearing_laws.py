@@ -12,6 +12,7 @@ from bearing_worlds import sizes, spun, world
 from physreel.exporters.sound import encode_flac
 from physreel.geometry.bearings import BEARINGS, bearing_orders, orders
 from physreel.renderers.audio.contact import ContactSoundRenderer
+from physreel.simulators.mujoco import MujocoSimulator
 from physreel.values import SAMPLE_RATE_HZ
 
 KINDS = ("6205", "6203", "own")
@@ -70,6 +71,19 @@ def test_a_defect_is_heard_at_the_frequency_of_the_closed_form(kind, part, slip)
     turns_s = (angle.values[-1] - angle.values[0]) / (len(angle.values) - 1) * angle.rate_hz / (2.0 * np.pi)
     assert turns_s == pytest.approx(TURNS_S)
     wanted = corrected(spec.bearings[0], part) * turns_s
+    found, height = line_near(*envelope_spectrum(written(spec, trajectory)), wanted)
+    assert found == pytest.approx(wanted, rel=0.01)
+    assert height > 6.0
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_same_holds_of_a_shaft_that_an_engine_turns(part):
+    spec = world("6205", part, turns_s=TURNS_S, load_n=500.0, width_m=2e-3, seed=5, duration_s=3.0)
+    trajectory = MujocoSimulator().simulate(spec)
+    angle = trajectory.signals["angle:shaft"]
+    turns_s = (angle.values[-1] - angle.values[0]) / (len(angle.values) - 1) * angle.rate_hz / (2.0 * np.pi)
+    assert turns_s == pytest.approx(TURNS_S, rel=0.02)
+    wanted = wanted_order(spec.bearings[0], part) * turns_s
     found, height = line_near(*envelope_spectrum(written(spec, trajectory)), wanted)
     assert found == pytest.approx(wanted, rel=0.01)
     assert height > 6.0
