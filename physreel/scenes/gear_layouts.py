@@ -29,7 +29,7 @@ from physreel.scenes.gear_trains import (
 )
 from physreel.spec import Gear, Rack
 
-RACK_TRAVEL_M = 0.16
+RACK_TRAVEL_M = 0.1
 """How far a rack may move from the middle."""
 
 

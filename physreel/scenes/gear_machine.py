@@ -150,6 +150,9 @@ class Machine:
     def points_m(self) -> Floats:
         """(N, 3) what the camera must see, in the world."""
         low_x, high_x, low_y, high_y = self.extent_m()
+        if self.train.rack is not None:
+            half = 0.5 * self.train.rack.length_m + RACK_TRAVEL_M
+            low_x, high_x = self.train.rack_at_m[0] - half, self.train.rack_at_m[0] + half
         top = self.layer_z_m(max(g.layer for g in self.train.gears)) + 0.5 * self.width_m + 0.012
         return np.array([self.world(x, y, z) for x in (low_x, high_x) for y in (low_y, high_y) for z in (0.0, top)])
 

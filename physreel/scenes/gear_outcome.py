@@ -63,9 +63,9 @@ class GearOutcome(Outcome):
     output_speed: float = Field(description="the output's likewise, rad/s (a rack's m/s)")
     fastest_gear: str | None = Field(description="label of the gear that turns through most; none if no gear turns")
     fault: Fault = Field(
-        description="what shows: none, missing_teeth (teeth come out of step where some are missing), loose_gear (it "
-        "turns on its shaft), stripped_tooth, jam (the driver is stopped by something in the teeth, or at the end of "
-        "the rack), locked (it never gets beyond its play)"
+        description="what shows: none, missing_teeth (teeth thump or come out of step where some are missing), "
+        "loose_gear (it turns on its shaft), stripped_tooth, jam (the driver is stopped by something in the teeth, by "
+        "teeth that clash, or at the end of the rack), locked (it never gets beyond its play)"
     )
     faulty_gear: str | None = Field(description="label of the gear at fault, if one is")
     jam_s: float | None = Field(description="since when the driver stands although it is driven; none if it does not")
@@ -244,11 +244,11 @@ def find_thumps(spec: SceneSpec, trajectory: Trajectory, speed_m_s: float = THUM
     blows = toothed[table.body_a] & toothed[table.body_b] & (table.time_s > motor.start_s + motor.ramp_s)
     blows &= table.approach_speed_m_s > speed_m_s
     found: list[float] = []
+    last = -1.0
     for time in table.time_s[blows].tolist():
-        if not found or time - found[-1] > THUMP_GAP_S:
+        if time - last > THUMP_GAP_S:
             found.append(time)
-        else:
-            found[-1] = time
+        last = time
     return found
 
 
@@ -292,18 +292,30 @@ def _fault(spec: SceneSpec, trajectory: Trajectory, stood_s: float | None) -> tu
         return "stripped_tooth", spec.bodies[spec.body_index(trajectory.breaks[0].bodies[0])].label
     if stood_s is not None:
         locked = _within_play(spec, trajectory) and _in_the_teeth(spec, trajectory, stood_s) is None
-        return ("locked" if locked else "jam"), None
+        return ("locked" if locked else "jam"), _beside_a_gap(spec, trajectory, stood_s)
     for joint in spec.joints:
         if joint.name.endswith("_hub") and joint.kind == "hinge":
             angle = machine_signal(trajectory, "angle", joint.name).values
             if float(np.ptp(angle)) > HUB_SLIP_RAD:
                 return "loose_gear", spec.bodies[spec.body_index(joint.child)].label
+    weak = {tooth.gear for tooth in spec.breakable_teeth}
     for mesh in find_meshes(spec):
         a, b = spec.bodies[mesh.a], spec.bodies[mesh.b]
-        gaps = [body for body in (a, b) if isinstance(body.shape, Gear) and body.shape.missing_teeth]
-        if gaps and float(np.ptp(out_of_step(spec, trajectory, mesh))) > SKIPPED_PITCHES:
+        gaps = [
+            body
+            for body in (a, b)
+            if isinstance(body.shape, Gear) and body.shape.missing_teeth and body.name not in weak
+        ]
+        skipped = float(np.ptp(out_of_step(spec, trajectory, mesh))) > SKIPPED_PITCHES
+        if gaps and (skipped or find_thumps(spec, trajectory)):
             return "missing_teeth", gaps[0].label
     return "none", None
+
+
+def _beside_a_gap(spec: SceneSpec, trajectory: Trajectory, stood_s: float) -> str | None:
+    """The gear with a gap in its teeth, where nothing but teeth is in the way: they clash as they come in again."""
+    gaps = [b.label for b in spec.bodies if isinstance(b.shape, Gear) and b.shape.missing_teeth]
+    return gaps[0] if len(gaps) == 1 and _in_the_teeth(spec, trajectory, stood_s) is None else None
 
 
 def _within_play(spec: SceneSpec, trajectory: Trajectory) -> bool:

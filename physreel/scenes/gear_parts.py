@@ -32,6 +32,9 @@ MARK_COLORS = ("red", "orange", "yellow", "green", "turquoise", "blue", "purple"
 ARM_M = 0.004
 """Thickness of handles, pointers and carriers."""
 
+KNOB_M = 0.012
+"""How long the knob of a handle is."""
+
 
 @dataclass(frozen=True)
 class Finish:
@@ -96,10 +99,10 @@ def about_z(angle_rad: float) -> Quat:
 
 def handle(hub_m: float, arm_m: float) -> Compound:
     """A hub, an arm along x with a knob at its end that stands out, and a round weight that balances them."""
-    knob, broad = min(0.16 * arm_m, 0.007), max(0.9 * hub_m, 0.005)
-    long, back = arm_m - hub_m - knob, 0.5 * arm_m
-    moment = long * broad * ARM_M * 0.5 * (arm_m + hub_m - knob) + np.pi * knob**2 * 0.02 * arm_m
-    weight = float(np.sqrt(moment / (back * np.pi * 2.5 * ARM_M)))
+    knob, broad = min(0.14 * arm_m, 0.006), max(0.9 * hub_m, 0.005)
+    long, back = arm_m - hub_m - knob, 0.6 * arm_m
+    moment = long * broad * ARM_M * 0.5 * (arm_m + hub_m - knob) + np.pi * knob**2 * KNOB_M * arm_m
+    weight = float(np.sqrt(moment / (back * np.pi * 3.0 * ARM_M)))
     return Compound(
         pieces=(
             Piece(shape=Cylinder(radius_m=hub_m, height_m=1.6 * ARM_M)),
@@ -107,8 +110,8 @@ def handle(hub_m: float, arm_m: float) -> Compound:
                 shape=Box(size_m=(long, broad, ARM_M)),
                 position_m=(0.5 * (arm_m + hub_m - knob), 0.0, 0.0),
             ),
-            Piece(shape=Cylinder(radius_m=knob, height_m=0.02), position_m=(arm_m, 0.0, 0.01 - 0.5 * ARM_M)),
-            Piece(shape=Cylinder(radius_m=weight, height_m=2.5 * ARM_M), position_m=(-back, 0.0, 0.75 * ARM_M)),
+            Piece(shape=Cylinder(radius_m=knob, height_m=KNOB_M), position_m=(arm_m, 0.0, 0.5 * (KNOB_M - ARM_M))),
+            Piece(shape=Cylinder(radius_m=weight, height_m=3.0 * ARM_M), position_m=(-back, 0.0, ARM_M)),
         )
     )
 

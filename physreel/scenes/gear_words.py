@@ -21,18 +21,22 @@ from physreel.values import Question, Trajectory
 
 CLOCKWISE, COUNTER = "clockwise", "counterclockwise"
 _CLEAR_TURN_RAD = 0.35
+_TOLD_TURN_RAD = 0.65
+"""Turns below this are too small for three smaller ones to be told from each other."""
+
 _FASTER, _SLOWER = 1.2, 0.83
 
-END_SHARES = {"yes": 0.66, "no": 0.34}
+END_SHARES = {"yes": 0.49, "no": 0.51}
 """How often, at the default parameters, the output still moves at the end."""
 
-FASTER_SHARES = {"yes": 0.3, "no": 0.7}
-BREAKS_SHARES = {"yes": 0.12, "no": 0.88}
-STOP_SHARES = {"keeps turning": 0.7, "jams": 0.1, "gears block each other": 0.2}
+FASTER_SHARES = {"yes": 0.21, "no": 0.79}
+BREAKS_SHARES = {"yes": 0.1, "no": 0.9}
+STOP_SHARES = {"keeps turning": 0.76, "jams": 0.1, "gears block each other": 0.14}
+THUMP_SHARES = {"one": 0.75, "more": 0.25}
 
 _STOPS = {
     "keeps turning": "nothing stops it",
-    "jams": "something gets between the teeth or it runs against a stop",
+    "jams": "something gets between the teeth, or teeth clash",
     "gears block each other": "the gears block each other",
 }
 
@@ -95,6 +99,8 @@ def _failure(result: GearOutcome, handle: str) -> str:
             return text + (f", and at {result.jam_s:.1f} s everything jams" if result.jam_s is not None else "")
         case "jam":
             cause = f" because of the {result.jammed_by} in the teeth" if result.jammed_by else ""
+            if result.faulty_gear:
+                cause = f": teeth clash behind the gap in the {result.faulty_gear}"
             return f"at {result.jam_s:.1f} s the {handle} is stopped{cause}"
         case "locked":
             return "the gears block each other"
@@ -113,7 +119,7 @@ def ask(spec: SceneSpec, trajectory: Trajectory, result: GearOutcome, rng: np.ra
         _same_way(spec, trajectory, rng),
         _whose_teeth(spec, result, rng),
         _breaks(result, rng),
-        _thumps(spec, trajectory, result),
+        _thumps(spec, trajectory, result, rng),
     ]
     return tuple(question for question in asked if question is not None)
 
@@ -179,7 +185,7 @@ def _speeds(spec: SceneSpec, result: GearOutcome, rng: np.random.Generator) -> Q
 
 def _how_far(result: GearOutcome, rng: np.random.Generator) -> Question | None:
     """Four angles in even steps of their ratio, of which the true one may be any."""
-    if result.output_angle_rad is None or abs(result.output_angle_rad) < _CLEAR_TURN_RAD:
+    if result.output_angle_rad is None or abs(result.output_angle_rad) < _TOLD_TURN_RAD:
         return None
     turned = float(np.degrees(abs(result.output_angle_rad)))
     rank = int(rng.integers(4))
@@ -262,13 +268,23 @@ def _breaks(result: GearOutcome, rng: np.random.Generator) -> Question | None:
     )
 
 
-def _thumps(spec: SceneSpec, trajectory: Trajectory, result: GearOutcome) -> Question | None:
-    """How often teeth thump; where all blows are clear ones, and few enough to count."""
-    if result.teeth_lost or result.jam_s is not None or not 1 <= result.thump_count <= 6:
+def _thumps(spec: SceneSpec, trajectory: Trajectory, result: GearOutcome, rng: np.random.Generator) -> Question | None:
+    """How often teeth thump, or when first; where all blows are clear ones, and few enough to count."""
+    counted = coin(rng)
+    found = find_thumps(spec, trajectory)
+    if result.teeth_lost or result.jam_s is not None or not 1 <= len(found) <= 6:
         return None
-    if len(find_thumps(spec, trajectory, 0.6 * THUMP_M_S)) != result.thump_count:
+    if len(find_thumps(spec, trajectory, 0.6 * THUMP_M_S)) != len(found):
+        return None
+    if not counted:
+        return Question(
+            kind="first_thump",
+            question="At what time, in seconds from the start of the clip, do teeth first meet with a thump?",
+            answer=f"{found[0]:.2f}", answer_type="time_s", needs="sound",
+        )  # fmt: skip
+    if not even_out(rng, "one" if len(found) == 1 else "more", THUMP_SHARES):
         return None
     return Question(
         kind="thumps_heard", question="How many times do teeth of the running gears meet with a thump?",
-        answer=str(result.thump_count), answer_type="count", needs="sound",
+        answer=str(len(found)), answer_type="count", needs="sound",
     )  # fmt: skip
