@@ -37,6 +37,7 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "engine": "physreel.scenes.engine:EngineScene",
         "bearing": "physreel.scenes.bearing:BearingScene",
         "gears": "physreel.scenes.gears:Gears",
+        "mechanism": "physreel.scenes.mechanism:MechanismScene",
     },
     "simulators": {
         "mujoco": "physreel.simulators.mujoco:MujocoSimulator",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.distances import signed_distances
-from physreel.geometry.extents import bounding_radius_m
+from physreel.geometry.extents import bounding_radius_m, support_distances
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.spec import Air, Body, Compound, SceneSpec, Tank, Vessel
 
@@ -66,8 +66,7 @@ def cover_over(spec: SceneSpec, source: int, point_m: Floats) -> Cover | None:
     ]  # fmt: skip
     hollow = [
         (i, body) for i, body in still
-        if isinstance(body.shape, (Compound, Vessel, Tank))
-        and np.linalg.norm(point_m - np.array(body.position_m)) < bounding_radius_m(body.shape)
+        if isinstance(body.shape, (Compound, Vessel, Tank)) and _within_extents(body, point_m)
     ]  # fmt: skip
     if not hollow:
         return None
@@ -90,6 +89,13 @@ def cover_over(spec: SceneSpec, source: int, point_m: Floats) -> Cover | None:
     thick = 2.0 * float(np.median(depth[index][walls].max(1)))
     density = spec.material_of(spec.bodies[index]).density_kg_m3
     return Cover(index, density * thick, max(float(open_.mean()), LEAST_LEAK))
+
+
+def _within_extents(body: Body, point_m: Floats) -> bool:
+    """Whether a point is in the box round a body along its own axes: what stands round a point is on all its sides."""
+    local = rotate_wxyz(conjugate_wxyz(np.array(body.orientation_wxyz)), point_m - np.array(body.position_m))
+    axes = np.concatenate([np.eye(3), -np.eye(3)])
+    return bool((axes @ local < support_distances(body.shape, axes)).all())
 
 
 def _directions() -> Floats:
