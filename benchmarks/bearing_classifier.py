@@ -81,7 +81,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=400, help="clips, a fifth of each class")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the scene")
     asked = parser.parse_args()
+    chosen = dict(pair.split("=", 1) for pair in asked.set)
     each = asked.n // len(CLASSES)
     start = time.perf_counter()
     labels, by_order, by_hertz, by_eye, speeds = [], [], [], [], []
@@ -89,7 +91,7 @@ def main() -> None:
         # Each class has worlds of its own: no two clips differ in the fault alone.
         plan = Plan(
             scene="bearing", count=each, seed=asked.seed + number, clip=CLIP, passes=("rgb",),
-            parameters={"fault": fault, "cover": "closed"},
+            parameters={"cover": "closed"} | chosen | {"fault": fault},
         )  # fmt: skip
         pipeline = Pipeline(plan)
         for index in range(each):

@@ -33,7 +33,7 @@ def find_machine_events(spec: SceneSpec, trajectory: Trajectory, first_kind: int
     hinges = [joint for joint in spec.joints if joint.kind == "hinge" and f"speed:{joint.name}" in trajectory.signals]
     for joint in hinges:
         start = first_motion_s(trajectory, joint.name)
-        if start is not None:
+        if start:  # what turns from the beginning does not begin to
             add(0, "first_motion", start, (joint.child,), 0.0)
         jammed = jam_s(spec, trajectory, joint.name)
         if jammed is not None:

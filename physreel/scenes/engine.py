@@ -54,7 +54,7 @@ class EngineScene(Scene):
 
     name = "engine"
     version = 1
-    domains = ("newtonian", "rigid", "machines", "sound")
+    domains = ("machine", "rigid", "contact")
     outcome_type = EngineOutcome
     default_clip = ClipSettings(fps=24, duration_s=3.0)
 

@@ -93,7 +93,7 @@ class KnockTable:
 
 @dataclass(frozen=True, kw_only=True)
 class Break:
-    """Something of the spec that came apart: its name there, when, the bodies concerned, and the force it gave way to."""
+    """Something of the spec that came apart: its name there, when, the bodies, and the force it gave way to."""
 
     time_s: float
     name: str
