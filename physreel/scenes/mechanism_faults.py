@@ -39,12 +39,12 @@ _ALIKE: tuple[Part, ...] = ("gear_seat", "last_gear")
 
 _YELLOW = Look(color=(0.80, 0.56, 0.05), roughness=0.6)
 _SEIZED_N_M = 8.0
-_BETTER = 1.1
-"""A new motor and a new belt are a little stronger than the old ones were: a wrong repair too changes the machine."""
+_BETTER, _STIFFER = 1.1, 1.05
+"""A new motor, belt or spring is a little stronger than the old one was: a wrong repair too changes the machine."""
 
 
 def put_wrong(spec: SceneSpec, plan: MechanismPlan, fault: Fault, rng: np.random.Generator) -> SceneSpec:
-    """A sound mechanism with a fault; how grave it is is drawn, but for "none" it always is grave."""
+    """A sound mechanism with a fault, whose extent is drawn; with "none", the mechanism as it is."""
     match fault:
         case "motor_dead":
             return _with(spec, "joints", "motor", motor=None)
@@ -88,7 +88,7 @@ def mended(spec: SceneSpec, part: Part) -> SceneSpec:
         case "lever" | "latch":
             return _with(spec, "joints", f"{part}_pivot", friction=0.5 * PIVOT_FRICTION_N_M)
         case "spring":
-            return _with(spec, "joints", "beam_hinge", stiffness=_number(drawn["spring_n_m_rad"]))
+            return _with(spec, "joints", "beam_hinge", stiffness=_STIFFER * _number(drawn["spring_n_m_rad"]))
         case "stick":
             return spec.model_copy(update={"bodies": tuple(b for b in spec.bodies if b.name != "stick")})
 
