@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.analysis.thresholds import JAM_S, TURNING_RAD_S
+from physreel.analysis.thresholds import JAM_S, MOVED_RAD, TURNING_RAD_S
 from physreel.spec import SceneSpec
 from physreel.values import Signal, Trajectory
 
@@ -49,10 +49,17 @@ def mean_speed_rad_s(trajectory: Trajectory, joint: str, *, start_s: float = 0.0
 
 
 def first_motion_s(trajectory: Trajectory, joint: str, *, threshold: float = TURNING_RAD_S) -> float | None:
-    """When a hinge (or slide, with a threshold in m/s) first moves faster than a threshold; None if it never does."""
-    signal = machine_signal(trajectory, "speed", joint)
-    moving = np.flatnonzero(np.abs(signal.values) > threshold)
-    return signal_time_s(signal, int(moving[0])) if len(moving) else None
+    """When a hinge begins to turn; None if it never does.
+
+    It is then faster than the threshold and does not stop before it has turned by MOVED_RAD: play that is taken up by a
+    wheel's own weight is no motion.
+    """
+    angle, speed = (machine_signal(trajectory, what, joint) for what in ("angle", "speed"))
+    gone = np.flatnonzero(np.abs(angle.values - angle.values[0]) > MOVED_RAD)
+    if not len(gone):
+        return None
+    slow = np.flatnonzero(np.abs(speed.values[: gone[0] + 1]) <= threshold)
+    return signal_time_s(speed, int(slow[-1]) + 1) if len(slow) else 0.0
 
 
 def stands_from_s(trajectory: Trajectory, joint: str, *, threshold: float = TURNING_RAD_S) -> float | None:

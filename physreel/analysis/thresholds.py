@@ -67,5 +67,8 @@ AFLOAT_S = 0.3
 TURNING_RAD_S = 0.05
 """A shaft turns when it is faster: 3° a second, which is seen within a second on a wheel of some size."""
 
+MOVED_RAD = 0.02
+"""It has begun to when it has turned by so much, a degree: less is play."""
+
 JAM_S = 0.2
 """A machine that stands has stopped when it has stood for so long."""
