@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from physreel.errors import SpecError
 from physreel.geometry.gears import backlash_m, mesh_distance_m
 from physreel.scenes.gear_faults import CASES
 from physreel.scenes.gear_outcome import GearOutcome, camera_facing, find_meshes, gear_angle
+from physreel.scenes.gear_words import BREAKS_SHARES, TURNS_SHARES, breaks, how_far, turns_at_all
 from physreel.scenes.gears import Gears
 from physreel.seeding import sample_rng
 from physreel.simulators.mujoco import MujocoSimulator
@@ -147,6 +149,12 @@ def test_missing_teeth_bring_gears_out_of_step() -> None:
         assert outcome.fault in ("none", "missing_teeth", "jam")
         if outcome.fault == "missing_teeth":
             assert [outcome.faulty_gear] == gaps
+        # Teeth that come in again after a gap meet no faster than pitch circles move.
+        table, motor = made(index, case="missing_teeth", layout="train")[2].contacts, joint(spec, "drive").motor
+        toothed = np.array([isinstance(body.shape, Gear) for body in spec.bodies])
+        fastest = table.approach_speed_m_s[toothed[table.body_a] & toothed[table.body_b]].max()
+        driver = spec.bodies[spec.body_index(joint(spec, "drive").child)]
+        assert fastest < 1.3 * abs(motor.speed) * driver.shape.pitch_radius_m
 
 
 def test_teeth_break_off_only_where_they_are_weak() -> None:
@@ -218,6 +226,41 @@ def test_the_cue_ends_before_anything_moves() -> None:
     for index in range(20):
         spec = scene.sample(sample_rng(0, scene.name, scene.version, index))
         assert 0.0 < spec.cue_s <= joint(spec, "drive").motor.start_s + 1e-9
+
+
+def test_answers_come_as_often() -> None:
+    """At the shares that 240 worlds had: each of the evened questions has each answer as often."""
+    base = made(0, case="turns", layout="train")[3]
+    rng = np.random.default_rng(4)
+    seen: dict[str, Counter[str]] = {"turns_at_all": Counter(), "tooth_breaks": Counter(), "how_far": Counter()}
+    for _ in range(6000):
+        changed = base.model_copy(
+            update={
+                "output_turns": bool(rng.random() < TURNS_SHARES["yes"]),
+                "teeth_lost": int(rng.random() < BREAKS_SHARES["yes"]),
+                "tooth_lost_s": 1.0,
+            }
+        )
+        for question in (turns_at_all(changed, rng), breaks(changed, rng), how_far(changed, rng)):
+            if question is not None and question.kind in seen:
+                ranked = question.kind == "how_far"
+                seen[question.kind][str(question.choices.index(question.answer)) if ranked else question.answer] += 1
+    for answers in seen.values():
+        share = 1.0 / len(answers)
+        total = sum(answers.values())
+        bound = 4.0 * (share * (1.0 - share) / total) ** 0.5
+        assert all(abs(count / total - share) < bound for count in answers.values())
+
+
+def test_what_would_tell_the_rest_is_asked_alone() -> None:
+    alone = {"turns_at_all", "what_stops"}
+    scene, spec, trajectory, outcome = made(0, case="turns", layout="train")
+    kinds = [
+        {question.kind for question in scene.questions(spec, trajectory, outcome, (), np.random.default_rng(seed))}
+        for seed in range(60)
+    ]
+    assert any(found & alone for found in kinds)
+    assert all(len(found) == 1 for found in kinds if found & alone)
 
 
 @pytest.mark.parametrize(

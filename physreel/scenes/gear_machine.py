@@ -6,7 +6,7 @@ The machine's own frame has x to the right, y up the board and z out of it to wh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,10 +181,17 @@ class Machine:
     def contact_pairs(self) -> tuple[ContactPair, ...]:
         """What oil does to every pair of materials that gears, and the rack, are made of."""
         names = sorted({finish.material for finish in self.finishes} | ({"steel"} if self.train.rack else set()))
-        return tuple(
+        pairs = [
             ContactPair(material_a=a, material_b=b, restitution=OIL_RESTITUTION, friction=OIL_FRICTION)
-            for a, b in (*combinations(names, 2), *((name, name) for name in names))
-        )
+            for a, b in combinations_with_replacement(names, 2)
+        ]
+        felt = {body.material for body in self.bodies if body.name == "fallen"}
+        # What waits in the chute lies on felt, and does not rattle about.
+        pairs += [
+            ContactPair(material_a=a, material_b="ABS", restitution=0.0, friction=0.4, rolling_friction_m=0.003)
+            for a in felt
+        ]
+        return tuple(pairs)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

@@ -21,18 +21,23 @@ from physreel.values import Question, Trajectory
 
 CLOCKWISE, COUNTER = "clockwise", "counterclockwise"
 _CLEAR_TURN_RAD = 0.35
+_ALONE = 0.35
+"""How often a clip is asked only whether its output turns, or what stops the handle."""
+
 _TOLD_TURN_RAD = 0.65
 """Turns below this are too small for three smaller ones to be told from each other."""
 
 _FASTER, _SLOWER = 1.2, 0.83
 
-END_SHARES = {"yes": 0.49, "no": 0.51}
-"""How often, at the default parameters, the output still moves at the end."""
+TURNS_SHARES = {"yes": 0.61, "no": 0.39}
+"""How often, at the default parameters, the output moves at all; the others likewise."""
 
-FASTER_SHARES = {"yes": 0.21, "no": 0.79}
-BREAKS_SHARES = {"yes": 0.1, "no": 0.9}
-STOP_SHARES = {"keeps turning": 0.76, "jams": 0.1, "gears block each other": 0.14}
-THUMP_SHARES = {"one": 0.75, "more": 0.25}
+END_SHARES = {"yes": 0.65, "no": 0.35}
+
+FASTER_SHARES = {"yes": 0.22, "no": 0.78}
+BREAKS_SHARES = {"yes": 0.12, "no": 0.88}
+STOP_SHARES = {"keeps turning": 0.71, "jams": 0.14, "gears block each other": 0.15}
+THUMP_SHARES = {"one": 0.67, "more": 0.33}
 
 _STOPS = {
     "keeps turning": "nothing stops it",
@@ -109,19 +114,50 @@ def _failure(result: GearOutcome, handle: str) -> str:
 
 
 def ask(spec: SceneSpec, trajectory: Trajectory, result: GearOutcome, rng: np.random.Generator) -> tuple[Question, ...]:
-    """Questions with the same chance of each answer; of two of which one would tell the other, one is drawn."""
-    asked: list[Question | None] = [
-        _direction(result),
-        _still_moving(spec, result, rng),
-        _speeds(spec, result, rng),
-        _how_far(result, rng),
-        _fastest(spec, trajectory, rng),
-        _same_way(spec, trajectory, rng),
-        _whose_teeth(spec, result, rng),
-        _breaks(result, rng),
-        _thumps(spec, trajectory, result, rng),
-    ]
+    """Questions with the same chance of each answer.
+
+    Nearly every one tells that something turns: whether the output does, and what stops the handle, are asked alone.
+    """
+    alone, stops = bool(rng.random() < _ALONE), coin(rng)
+    if alone:
+        asked = [_what_stops(spec, result, rng) if stops else turns_at_all(result, rng)]
+    else:
+        asked = [
+            _direction(result),
+            _still_moving(spec, result, rng),
+            _speeds(spec, result, rng),
+            how_far(result, rng),
+            _fastest(spec, trajectory, rng),
+            _same_way(spec, trajectory, rng),
+            _whose_teeth(spec, result, rng),
+            _whose_hub(spec, result, rng),
+            breaks(result, rng),
+            _thumps(spec, trajectory, result, rng),
+        ]
     return tuple(question for question in asked if question is not None)
+
+
+def turns_at_all(result: GearOutcome, rng: np.random.Generator) -> Question | None:
+    """Whether the output moves, evened out."""
+    answer = "yes" if result.output_turns else "no"
+    if not even_out(rng, answer, TURNS_SHARES):
+        return None
+    return Question(
+        kind="turns_at_all", question=f"Does the {result.output} move at all?", answer=answer, answer_type="yes_no"
+    )
+
+
+def _what_stops(spec: SceneSpec, result: GearOutcome, rng: np.random.Generator) -> Question | None:
+    state = "keeps turning"
+    if result.jam_s is not None:
+        state = "gears block each other" if result.fault == "locked" else "jams"
+    if not even_out(rng, state, STOP_SHARES):
+        return None
+    handle = next(body.label for body in spec.bodies if body.name == "handle")
+    return Question(
+        kind="what_stops", question=f"What stops the {handle}?", answer=_STOPS[state], answer_type="choice",
+        choices=shuffled(rng, tuple(_STOPS.values())),
+    )  # fmt: skip
 
 
 def _direction(result: GearOutcome) -> Question | None:
@@ -140,29 +176,18 @@ def _direction(result: GearOutcome) -> Question | None:
 
 
 def _still_moving(spec: SceneSpec, result: GearOutcome, rng: np.random.Generator) -> Question | None:
-    """Whether the output moves at the end, what stops the handle, or when it stops: one of them."""
-    which = int(rng.integers(3))
-    handle = next(body.label for body in spec.bodies if body.name == "handle")
-    if which == 0:
+    """Whether what has moved still does at the end, or when the handle is stopped: one of them."""
+    if coin(rng):
         answer = "yes" if result.output_turning_at_end else "no"
-        if not even_out(rng, answer, END_SHARES):
+        if not result.output_turns or not even_out(rng, answer, END_SHARES):
             return None
         return Question(
             kind="moving_at_end", question=f"Is the {result.output} still moving when the clip ends?", answer=answer,
             answer_type="yes_no",
         )  # fmt: skip
-    if which == 1:
-        state = "keeps turning"
-        if result.jam_s is not None:
-            state = "gears block each other" if result.fault == "locked" else "jams"
-        if not even_out(rng, state, STOP_SHARES):
-            return None
-        return Question(
-            kind="what_stops", question=f"What stops the {handle}?", answer=_STOPS[state], answer_type="choice",
-            choices=shuffled(rng, tuple(_STOPS.values())),
-        )  # fmt: skip
     if result.jam_s is None or result.fault == "locked" or result.jam_s <= spec.cue_s:
         return None
+    handle = next(body.label for body in spec.bodies if body.name == "handle")
     return Question(
         kind="stop_time", question=f"At what time, in seconds from the start of the clip, is the {handle} stopped?",
         answer=f"{result.jam_s:.2f}", answer_type="time_s",
@@ -183,7 +208,7 @@ def _speeds(spec: SceneSpec, result: GearOutcome, rng: np.random.Generator) -> Q
     )  # fmt: skip
 
 
-def _how_far(result: GearOutcome, rng: np.random.Generator) -> Question | None:
+def how_far(result: GearOutcome, rng: np.random.Generator) -> Question | None:
     """Four angles in even steps of their ratio, of which the true one may be any."""
     if result.output_angle_rad is None or abs(result.output_angle_rad) < _TOLD_TURN_RAD:
         return None
@@ -250,7 +275,17 @@ def _whose_teeth(spec: SceneSpec, result: GearOutcome, rng: np.random.Generator)
     )  # fmt: skip
 
 
-def _breaks(result: GearOutcome, rng: np.random.Generator) -> Question | None:
+def _whose_hub(spec: SceneSpec, result: GearOutcome, rng: np.random.Generator) -> Question | None:
+    gears = [body.label for body in spec.bodies if isinstance(body.shape, Gear)]
+    if result.fault != "loose_gear" or result.faulty_gear is None or len(gears) < 2:
+        return None
+    return Question(
+        kind="gear_loose", question="Which of these gears is loose on its shaft?", answer=result.faulty_gear,
+        answer_type="choice", choices=shuffled(rng, gears),
+    )  # fmt: skip
+
+
+def breaks(result: GearOutcome, rng: np.random.Generator) -> Question | None:
     """Whether a tooth breaks off, or when: one of them."""
     if coin(rng):
         if result.tooth_lost_s is None:
