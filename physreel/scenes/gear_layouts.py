@@ -29,8 +29,8 @@ from physreel.scenes.gear_trains import (
 )
 from physreel.spec import Gear, Rack
 
-RACK_TRAVEL_M = 0.1
-"""How far a rack may move from the middle."""
+RACK_TRAVEL_M = 0.12
+"""How far a rack may move, from one side of its pinion to the other."""
 
 
 def draw_train(
@@ -101,7 +101,7 @@ def _rack(rng: np.random.Generator, cut: Cut, count: int, bend_deg: tuple[float,
     rate = -last.rate * last.shape.pitch_radius_m
     rack = Rack(
         module_m=cut.module_m,
-        tooth_count=int(np.ceil(2.0 * RACK_TRAVEL_M / (np.pi * cut.module_m))) + 6,
+        tooth_count=int(np.ceil(RACK_TRAVEL_M / (np.pi * cut.module_m))) + 6,
         width_m=cut.width_m,
         pressure_angle_deg=cut.pressure_angle_deg,
         thinning_m=0.5 * cut.backlash_m,

@@ -17,6 +17,7 @@ from physreel.scenes.gear_layouts import RACK_TRAVEL_M
 from physreel.scenes.gear_parts import (
     ARM_M,
     Finish,
+    Stage,
     about_z,
     carrier,
     falling_thing,
@@ -51,28 +52,12 @@ GAP_M = 0.003
 
 _MARGIN_M = 0.018
 _BOARD_M = 0.014
-_HALF = 0.5**0.5
-UPRIGHT: Quat = (_HALF, _HALF, 0.0, 0.0)
-"""Turns the board's y to the world's z, and its z to the world's -y, where cameras stand."""
 
 OIL_FRICTION, OIL_RESTITUTION = 0.07, 0.15
 PANE_GAP_M = 0.002
 """Between gears and the pane before them."""
 
 _HINGE_DAMPING = 2e-5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Where a machine stands in the world and what it looks like."""
-
-    place_m: Vec3
-    turn_wxyz: Quat
-    upright: bool
-    board_material: str
-    board_look: Look
-    handle_color: str
-    pointer_color: str
 
 
 @dataclass(eq=False, kw_only=True)
@@ -151,7 +136,7 @@ class Machine:
         """(N, 3) what the camera must see, in the world."""
         low_x, high_x, low_y, high_y = self.extent_m()
         if self.train.rack is not None:
-            half = 0.5 * self.train.rack.length_m + RACK_TRAVEL_M
+            half = 0.5 * (self.train.rack.length_m + RACK_TRAVEL_M)
             low_x, high_x = self.train.rack_at_m[0] - half, self.train.rack_at_m[0] + half
         top = self.layer_z_m(max(g.layer for g in self.train.gears)) + 0.5 * self.width_m + 0.012
         return np.array([self.world(x, y, z) for x in (low_x, high_x) for y in (low_y, high_y) for z in (0.0, top)])
@@ -282,7 +267,7 @@ class Machine:
             front = self.layer_z_m(gear.layer) + 0.5 * self.width_m
             place, angle = gear.at_m, float(rng.uniform(-np.pi, np.pi))
             if shape.internal:
-                form: Shape = Box(size_m=(0.9 * shape.rim_m, 2.2 * shape.module_m, 0.5 * ARM_M))
+                form: Shape = Box(size_m=(0.9 * shape.rim_m, 3.5 * shape.module_m, 0.5 * ARM_M))
                 middle = shape.root_radius_m + 0.5 * shape.rim_m
                 place = (gear.at_m[0] + middle * float(np.cos(angle)), gear.at_m[1] + middle * float(np.sin(angle)))
                 at = (*place, front + 0.25 * ARM_M)
@@ -311,7 +296,10 @@ class Machine:
         assert rack is not None
         x, y = self.train.rack_at_m
         z = self.layer_z_m(0)
-        self.add("rack", rack, (x, y, z), look=MATERIALS["steel"].look, label="steel rack")
+        # It begins on the side that it is moved away from, whole teeth off the middle.
+        way = float(np.sign(self.run.speed_rad_s * self.train.rate))
+        start = x - way * rack.pitch_m * round(0.5 * RACK_TRAVEL_M / rack.pitch_m)
+        self.add("rack", rack, (start, y, z), look=MATERIALS["steel"].look, label="steel rack")
         under = y - 1.25 * rack.module_m - rack.back_m
         long = rack.length_m + 0.01
         look = Look(color=(0.10, 0.10, 0.11), roughness=0.5)
@@ -321,7 +309,7 @@ class Machine:
         along = rotate_wxyz(self.stage.turn_wxyz, np.array([1.0, 0.0, 0.0])).tolist()
         force = self.load_n_m / self.train.gears[-1].shape.pitch_radius_m
         self.joints.append(
-            Joint(name="output", kind="slide", child="rack", parent="board", anchor_m=self.world(x, y, z),
+            Joint(name="output", kind="slide", child="rack", parent="board", anchor_m=self.world(start, y, z),
                   axis=(along[0], along[1], along[2]), friction=force, limits=(-RACK_TRAVEL_M, RACK_TRAVEL_M))
         )  # fmt: skip
 

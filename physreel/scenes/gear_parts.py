@@ -36,6 +36,24 @@ KNOB_M = 0.012
 """How long the knob of a handle is."""
 
 
+_HALF = 0.5**0.5
+UPRIGHT: Quat = (_HALF, _HALF, 0.0, 0.0)
+"""Turns the board's y to the world's z, and its z to the world's -y, where cameras stand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where a machine stands in the world and what it looks like."""
+
+    place_m: Vec3
+    turn_wxyz: Quat
+    upright: bool
+    board_material: str
+    board_look: Look
+    handle_color: str
+    pointer_color: str
+
+
 @dataclass(frozen=True)
 class Finish:
     """A material, its look and the words for it; ``color`` if it has one that a mark would not be told from."""

@@ -9,12 +9,13 @@ import numpy as np
 from physreel.analysis.draws import pick
 from physreel.errors import SpecError
 from physreel.geometry.gears import mesh_problems
+from physreel.geometry.rotations import multiply_wxyz
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.gear_faults import CASES, LAYOUTS, Run, draw_fault, drawing_in
 from physreel.scenes.gear_layouts import RACK_TRAVEL_M, draw_train
-from physreel.scenes.gear_machine import UPRIGHT, Machine, Stage
+from physreel.scenes.gear_machine import Machine
 from physreel.scenes.gear_outcome import GearOutcome, read_outcome
-from physreel.scenes.gear_parts import draw_finishes, draw_mark_colors
+from physreel.scenes.gear_parts import UPRIGHT, Stage, draw_finishes, draw_mark_colors
 from physreel.scenes.gear_trains import Cut, Train, unshifted_least
 from physreel.scenes.gear_words import ask, describe_gears
 from physreel.scenes.parameters import Choice, FloatRange, IntRange, SceneParameters, choice, float_range, int_range
@@ -27,7 +28,7 @@ from physreel.scenes.rooms import (
     support_choice,
     surface_choice,
 )
-from physreel.spec import Look, SceneSpec
+from physreel.spec import Look, Quat, SceneSpec
 from physreel.spec.toothed import gear_problems, least_profile_shift
 from physreel.values import Event, Outcome, Question, Trajectory
 
@@ -211,10 +212,9 @@ class Gears(Scene):
         return ask(spec, trajectory, cast("GearOutcome", outcome), rng)
 
 
-def _product(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> Any:
-    from physreel.geometry.rotations import multiply_wxyz
-
-    return tuple(multiply_wxyz(a, b).tolist())
+def _product(a: Quat, b: Quat) -> Quat:
+    w, x, y, z = multiply_wxyz(a, b).tolist()
+    return w, x, y, z
 
 
 def _cut(parameters: Gears.Parameters, drawn: dict[str, Any]) -> Cut:
