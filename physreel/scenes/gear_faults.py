@@ -153,7 +153,7 @@ def _falling(rng: np.random.Generator, train: Train, run: Run) -> Falling:
     return Falling(
         kind=pick(rng, ("stick", "pin", "screw", "pebble")),
         radius_m=gear.shape.module_m * float(rng.uniform(0.55, 0.9)),
-        release_s=run.start_s + run.ramp_s + float(rng.uniform(0.1, 0.6)),
+        release_s=run.start_s + run.ramp_s + float(rng.uniform(0.03, 0.2)) * run.duration_s,
         at_m=at,
         layer=gear.layer,
     )

@@ -50,6 +50,9 @@ Floats = NDArray[np.float64]
 GAP_M = 0.003
 """Between the board and gears, and between layers of gears."""
 
+FOOT_M = (0.02, 0.11)
+"""Height and depth of the foot that a board stands on."""
+
 _MARGIN_M = 0.018
 _BOARD_M = 0.014
 
@@ -139,6 +142,8 @@ class Machine:
             half = 0.5 * (self.train.rack.length_m + RACK_TRAVEL_M)
             low_x, high_x = self.train.rack_at_m[0] - half, self.train.rack_at_m[0] + half
         top = self.layer_z_m(max(g.layer for g in self.train.gears)) + 0.5 * self.width_m + 0.012
+        if self.stage.upright:
+            low_y, top = low_y - FOOT_M[0], max(top, 0.5 * (FOOT_M[1] - _BOARD_M))
         return np.array([self.world(x, y, z) for x in (low_x, high_x) for y in (low_y, high_y) for z in (0.0, top)])
 
     def build(self, rng: np.random.Generator) -> None:
@@ -188,8 +193,8 @@ class Machine:
         self.add("board", Box(size_m=size), middle, material=stage.board_material, look=stage.board_look,
                  motion="static", label="board")  # fmt: skip
         if stage.upright:
-            foot = (size[0] + 0.03, 0.02, 0.16)
-            self.add("foot", Box(size_m=foot), (middle[0], low_y - 0.01, -0.5 * _BOARD_M),
+            foot = (size[0] + 0.02, FOOT_M[0], FOOT_M[1])
+            self.add("foot", Box(size_m=foot), (middle[0], low_y - 0.5 * FOOT_M[0], -0.5 * _BOARD_M),
                      material=stage.board_material, look=stage.board_look, motion="static", label="foot")  # fmt: skip
         pieces = []
         for gear in self.train.gears:

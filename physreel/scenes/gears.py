@@ -13,7 +13,7 @@ from physreel.geometry.rotations import multiply_wxyz
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.gear_faults import CASES, LAYOUTS, Run, draw_fault, drawing_in
 from physreel.scenes.gear_layouts import RACK_TRAVEL_M, draw_train
-from physreel.scenes.gear_machine import Machine
+from physreel.scenes.gear_machine import FOOT_M, Machine
 from physreel.scenes.gear_outcome import GearOutcome, read_outcome
 from physreel.scenes.gear_parts import UPRIGHT, Stage, draw_finishes, draw_mark_colors
 from physreel.scenes.gear_trains import Cut, Train, unshifted_least
@@ -164,7 +164,7 @@ class Gears(Scene):
         middle = np.array([-0.5 * (low_x + high_x), 0.0 if upright else -0.5 * (low_y + high_y)])
         c, s = np.cos(yaw), np.sin(yaw)
         x, y = c * middle[0] - s * middle[1], s * middle[0] + c * middle[1]
-        height = stand.top_m + (0.02 - low_y if upright else 0.0141)
+        height = stand.top_m + (FOOT_M[0] - low_y if upright else 0.0141)
         made = machine((float(x), float(y), height))
         made.build(rng)
         camera = draw_camera(
