@@ -32,7 +32,7 @@ _STEP_S = 1.0 / 2400.0
 
 _EFFORT_N_M = 0.6
 _RAMP_S = 0.15
-_SPRING_N_M_RAD: dict[Job, tuple[float, float]] = {"ring_bell": (2.7, 3.3), "lift_weight": (0.40, 0.46)}
+_SPRING_N_M_RAD: dict[Job, tuple[float, float]] = {"ring_bell": (2.6, 3.0), "lift_weight": (0.44, 0.49)}
 RIGHT, WRONG = "repaired", "otherwise_repaired"
 """Names of the alternatives: the part at fault set right, and another part renewed."""
 
@@ -68,7 +68,7 @@ class MechanismOutcome(Outcome):
     parts: list[PartMotion] = Field(description="the parts that move, from the motor to the load")
     weight_rise_m: float | None = Field(description="how far the weight rose at most; none without a weight")
     bell_strikes: int | None = Field(description="how many times the bell was struck; none without a bell")
-    belt_slips_s: float | None = Field(description="when the belt begins to slip, and to squeal; none if it holds")
+    belt_slips_s: float | None = Field(description="when the belt begins to slip; none if it holds")
 
 
 class MechanismScene(Scene):
@@ -209,7 +209,7 @@ class MechanismScene(Scene):
         events: tuple[Event, ...],
         rng: np.random.Generator,
     ) -> tuple[Question, ...]:
-        """Whether and when it does its job; what stands still first; what would mend it; whether the belt squeals."""
+        """Whether and when it does its job; what stands still first; what would mend it; whether the belt slips."""
         return words.questions(spec, cast("MechanismOutcome", outcome), rng)
 
 

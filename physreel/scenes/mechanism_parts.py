@@ -19,13 +19,14 @@ from physreel.spec import (
     Compound,
     ContactPair,
     Cylinder,
+    Ellipsoid,
     Joint,
     Look,
     Motor,
     Piece,
     Pulley,
+    Ring,
     Sphere,
-    Vessel,
 )
 
 SHAFT_FRICTION_N_M = 0.06
@@ -302,20 +303,24 @@ def _hammer(plan: MechanismPlan, values: MechanismValues, looks: MechanismLooks)
     x, y = plan.head
     stem = _bar(plan, (x, 0.5 * measures.BAR_M), (x, y), 0.006)
     head = plan.piece(Sphere(radius_m=measures.HEAD_M), (x, y), measures.LAYER_M)
+    # A hoop that is free to ring, hung on its own middle; the dome within is only its face. A cup that is fixed to the
+    # board would be mute after a quarter of a second.
+    outer = measures.BELL_M
     bell = Body(
-        name="bell", label="bell", material="steel", motion="static", look=_BRASS,
-        shape=Vessel(
-            profile_m=((0.0, 0.0035), (0.030, 0.0035), (0.041, 0.014), (measures.BELL_M, 0.036)), wall_m=0.003,
-        ),
-        position_m=plan.at(plan.bell, 0.046), orientation_wxyz=(0.5**0.5, -(0.5**0.5), 0.0, 0.0),
+        name="bell", label="bell", material="steel", look=_BRASS, position_m=plan.at(plan.bell, measures.LAYER_M),
+        orientation_wxyz=measures.FACE,
+        shape=Ring(inner_radius_m=outer - measures.BELL_WALL_M, outer_radius_m=outer, height_m=0.026),
     )  # fmt: skip
-    stud = plan.piece(Cylinder(radius_m=0.006, height_m=0.042), (0.0, 0.0), 0.021)
-    post = _part(plan, "bell_post", "post", plan.bell, _MILLED, (stud,), motion="static")
-    bodies = [*_beam(plan, "hammer", "hammer", looks.beam, stem, head), bell, post]
+    stud = plan.piece(Cylinder(radius_m=0.006, height_m=0.030), (0.0, 0.0), 0.015)
+    inner = outer - measures.BELL_WALL_M - 0.002
+    dome = plan.piece(Ellipsoid(radii_m=(inner, inner, 0.012)), (0.0, 0.0), 0.032)
+    face = _part(plan, "bell_face", "bell", plan.bell, _BRASS, (stud, dome), "aluminium", "static")
+    bodies = [*_beam(plan, "hammer", "hammer", looks.beam, stem, head), bell, face]
     return bodies, [
         _hinge(plan, "beam_hinge", "hammer", plan.beam, limits=(-0.8, SAG_RAD), stiffness=values.spring_n_m_rad,
                rest=HAMMER_REST_RAD, damping=0.0015, friction=0.002),
         Joint(name="spring_seat", kind="fixed", child="spring", parent="hammer"),
+        _hinge(plan, "bell_hinge", "bell", plan.bell, friction=0.02),
     ]  # fmt: skip
 
 

@@ -59,7 +59,7 @@ BAR_M = 0.012
 """Thickness of lever, latch and beam in the board's plane."""
 
 HEAD_M = 0.013
-BELL_M = 0.046
+BELL_M, BELL_WALL_M = 0.049, 0.0052
 STRIKE_RAD = 0.42
 """How far the hammer has turned when it meets the bell."""
 
@@ -220,7 +220,7 @@ class MechanismPlan:
         (x, y), (u, v) = self.head, self.beam
         cosine, sine = math.cos(STRIKE_RAD), math.sin(STRIKE_RAD)
         x, y = x * cosine + y * sine, -x * sine + y * cosine
-        size, reach = math.hypot(x, y), BELL_M + 0.003 + HEAD_M
+        size, reach = math.hypot(x, y), BELL_M + HEAD_M
         return u + x + reach * y / size, v + y - reach * x / size
 
     @property

@@ -74,9 +74,9 @@ def caption(spec: SceneSpec, outcome: MechanismOutcome) -> str:
 
 
 def questions(spec: SceneSpec, outcome: MechanismOutcome, rng: np.random.Generator) -> tuple[Question, ...]:
-    """One of three sets, so that none tells what another asks; and whether the belt squeals."""
+    """One of three sets, so that none tells what another asks; and whether the belt slips."""
     asked = []
-    which, swap, sound = int(rng.integers(3)), coin(rng), coin(rng)
+    which, right, belt = int(rng.integers(3)), coin(rng), coin(rng)
     bell = outcome.job == "ring_bell"
     clear = outcome.done or outcome.repair_verified
     if which == 0:
@@ -96,7 +96,7 @@ def questions(spec: SceneSpec, outcome: MechanismOutcome, rng: np.random.Generat
     elif which == 1:
         if outcome.done_s is not None and outcome.done_s > spec.cue_s:
             asked.append(_when(outcome, bell))
-        asked += _repairs(outcome, rng, swap)
+        asked += _repairs(outcome, rng, right)
     elif clear and outcome.first_part in _FIRST_SHARES:
         words = {part.name: f"the {part.label}" for part in outcome.parts if part.name != "weight"} | {"none": _NONE}
         if even_out(rng, outcome.first_part, _FIRST_SHARES):
@@ -110,16 +110,15 @@ def questions(spec: SceneSpec, outcome: MechanismOutcome, rng: np.random.Generat
                 )
             )
     slips = outcome.belt_slips_s
-    if sound and which != 1 and (slips is None or slips < spec.duration_s - _CLEAR_S):
+    if belt and which != 1 and (slips is None or slips < spec.duration_s - _CLEAR_S):
         answer = "no" if slips is None else "yes"
         if even_out(rng, answer, {"yes": 1.0, "no": 8.0}):
             asked.append(
                 Question(
-                    kind="belt_squeals",
-                    question="Is the belt heard to squeal?",
+                    kind="belt_slips",
+                    question="Does the belt slip on a pulley?",
                     answer=answer,
                     answer_type="yes_no",
-                    needs="sound",
                 )
             )
     return tuple(asked)
