@@ -95,13 +95,14 @@ def joint_signals(prep: Preparation, motion: JointMotion) -> dict[str, Signal]:
     """Position and speed of each hinge and slide, and what motors give, at a rate above LEAST_SIGNAL_HZ.
 
     "angle:<joint>" (rad) or "position:<joint>" (m); "speed:<joint>"; "motor_effort:<joint>" of those with a motor, the
-    mean over each interval.
+    mean over each interval. Joints that close a loop have no coordinate of their own, and so no signals.
     """
     every = signal_stride(motion.substeps, prep.spec.fps)
     rate = 1.0 / (every * motion.step_s)
     signals = {}
+    closing = {link.index for link in prep.links if link.closes_loop}
     for j, joint in enumerate(prep.spec.joints):
-        if joint.kind not in ("hinge", "slide"):
+        if joint.kind not in ("hinge", "slide") or j in closing:
             continue
         turns = joint.kind == "hinge"
         what = "angle" if turns else "position"

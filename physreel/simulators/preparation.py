@@ -341,7 +341,7 @@ def _links(spec: SceneSpec) -> tuple[JointLink, ...]:
     place = {body.name: i for i, body in enumerate(spec.bodies)}
     dynamic = [body.motion == "dynamic" for body in spec.bodies]
     problems: list[str] = []
-    edges: list[tuple[int, Joint, int, int]] = []
+    edges: list[_Edge] = []
     for k, joint in enumerate(spec.joints):
         child, parent = place[joint.child], -1 if joint.parent is None else place[joint.parent]
         if not dynamic[child] and (parent < 0 or not dynamic[parent]):
@@ -353,33 +353,44 @@ def _links(spec: SceneSpec) -> tuple[JointLink, ...]:
     if problems:
         raise SpecError(problems)
 
-    # Grow trees from what cannot move by forces; joints that must be edges (they carry a coordinate) go first.
+    # Joints that carry a coordinate must be edges of the tree.
     must = {name for c in spec.couplings for name in (c.joint_a, c.joint_b)}
+    parts = {bearing.joint for bearing in spec.bearings}
+    parts |= {pulley.joint for belt in spec.belts for pulley in (belt.driver, belt.driven)}
+    parts |= {name for cylinder in spec.gas_cylinders for name in (cylinder.crank_joint, cylinder.piston_joint)}
+
+    def steered(joint: Joint) -> bool:
+        acts = joint.limits or joint.motor or joint.stiffness or joint.damping
+        return bool(joint.kind == "slide" or acts or joint.name in must)
 
     def needs_edge(joint: Joint) -> bool:
-        return bool(
-            joint.kind == "slide"
-            or joint.limits
-            or joint.motor
-            or joint.stiffness
-            or joint.damping
-            or joint.name in must
-        )
+        return bool(steered(joint) or joint.friction or joint.name in parts)
 
-    todo = sorted(edges, key=lambda edge: (not needs_edge(edge[1]), edge[0]))
     held = {-1} | {i for i, moves in enumerate(dynamic) if not moves}
+    tree, left = _grown(sorted(edges, key=lambda edge: (not steered(edge[1]), edge[0])), held)
+    if any(needs_edge(edge[1]) for edge in left):
+        # Rubbing joints go first only where it matters: the order of the tree is that of all sums.
+        tree, left = _grown(sorted(edges, key=lambda edge: (not needs_edge(edge[1]), edge[0])), held)
+    return (*tree, *(_loop(edge, needs_edge(edge[1])) for edge in left))
+
+
+_Edge = tuple[int, Joint, int, int]
+"""A joint's index, itself, its child and its parent."""
+
+
+def _grown(edges: list[_Edge], roots: set[int]) -> tuple[list[JointLink], list[_Edge]]:
+    """Trees that grow from roots, by the first edge that fits, and the edges that are left to close loops."""
+    todo, held = list(edges), set(roots)
     tree: list[JointLink] = []
-    loops: list[JointLink] = []
     while todo:
         pick = next((e for e in todo if (e[2] in held) != (e[3] in held)), None)
         if pick is None:
             pick = next((e for e in todo if e[2] not in held), None)
-            if pick is not None:
-                # A group that floats freely: its first parent becomes a root of its own.
-                held.add(pick[3])
-                continue
-            loops += [_loop(edge, needs_edge(edge[1])) for edge in todo]
-            break
+            if pick is None:
+                break
+            # A group that floats freely: its first parent becomes a root of its own.
+            held.add(pick[3])
+            continue
         todo.remove(pick)
         k, joint, child, parent = pick
         backwards = child in held
@@ -396,15 +407,15 @@ def _links(spec: SceneSpec) -> tuple[JointLink, ...]:
                 closes_loop=False,
             )
         )
-    return (*tree, *loops)
+    return tree, todo
 
 
-def _loop(edge: tuple[int, Joint, int, int], needs_edge: bool) -> JointLink:
+def _loop(edge: _Edge, needs_edge: bool) -> JointLink:
     k, joint, child, parent = edge
     if needs_edge:
-        kinds = "slides, and joints with limits, motor, stiffness, damping or coupling"
         raise UnsupportedError(
-            f"joints.{k} ({joint.name!r}) closes a loop of bodies; {kinds} cannot. "
+            f"joints.{k} ({joint.name!r}) closes a loop of bodies; slides, joints with limits, motor, stiffness, "
+            "damping or friction, and those of couplings, bearings, belts and gas cylinders cannot. "
             "Let a plain hinge, ball or fixed joint of the loop close it instead"
         )
     return JointLink(index=k, joint=joint, child=child, parent=parent, sign=1.0, closes_loop=True)
