@@ -24,6 +24,10 @@ CORRECTION = 0.1
 IMPACT_SPEED_M_S = 0.05
 """From this speed on a contact counts as an impact, for which the slip after the step has to be found by iteration."""
 
+JOINTED_LIFT_M_S = 0.005
+"""Depth in what hangs on a joint is taken back no faster than this: gravity stops a thing that is lifted, but nothing
+stops a wheel that is turned by what is wedged in it, and that would be work from nowhere."""
+
 _FREE_M_S = 1e3
 """Wanting to approach so fast leaves a contact without force."""
 
@@ -45,7 +49,7 @@ def _wanted_flank_speed(speed, distance, restitution, h):  # type: ignore[no-unt
 
 
 @numba.njit(cache=True, nogil=True)
-def _wanted_normal_speed(speed, distance, restitution, h, gravity):  # type: ignore[no-untyped-def]
+def _wanted_normal_speed(speed, distance, restitution, h, gravity, on_joint):  # type: ignore[no-untyped-def]
     """Separation speed wanted after the step, from that before it (negative: approaching)."""
     wanted = 0.0
     if speed < 0.0:
@@ -57,7 +61,8 @@ def _wanted_normal_speed(speed, distance, restitution, h, gravity):  # type: ign
     depth = -distance - SLOP_M
     if depth > 0.0:
         # No faster than lets gravity stop it again within the depth: lifting out must not become a jump.
-        wanted = max(wanted, min(CORRECTION * depth / h, np.sqrt(max(gravity, 1.0) * depth)))
+        most = JOINTED_LIFT_M_S if on_joint else np.sqrt(max(gravity, 1.0) * depth)
+        wanted = max(wanted, min(CORRECTION * depth / h, most))
     return wanted
 
 
@@ -65,11 +70,11 @@ def _wanted_normal_speed(speed, distance, restitution, h, gravity):  # type: ign
 def set_contacts(  # type: ignore[no-untyped-def]
     h, gravity, aref, velocity, count, geoms, distance, point, frame, friction, mu, address, geom_body,
     body_material, restitution_of, friction_of, wanted, record, record_ids, used, step, force_base, touched,
-    flanks_from,
+    flanks_from, on_joint,
 ):  # fmt: skip
     """Set friction and reference accelerations of all contacts and record them; return whether one is an impact.
 
-    Contacts from number ``flanks_from`` on are those of meshing teeth.
+    Contacts from number ``flanks_from`` on are those of meshing teeth; ``on_joint`` (B,) tells which bodies hang on one.
     Writes ``aref``, ``friction``, ``mu``, ``wanted`` (n,), rows ``used`` … of ``record`` and ``record_ids``, and
     ``touched`` (B,): 1 for bodies in contact.
     """
@@ -98,7 +103,8 @@ def set_contacts(  # type: ignore[no-untyped-def]
         if i >= flanks_from:
             wanted[i] = _wanted_flank_speed(speed, distance[i], restitution_of[ma, mb], h)
         else:
-            wanted[i] = _wanted_normal_speed(speed, distance[i], restitution_of[ma, mb], h, gravity)
+            held = on_joint[a] or on_joint[b]
+            wanted[i] = _wanted_normal_speed(speed, distance[i], restitution_of[ma, mb], h, gravity, held)
         slip = np.sqrt(slip_1 * slip_1 + slip_2 * slip_2)
         aref[at] = (wanted[i] - coefficient * slip - speed) / h
         aref[at + 1] = -slip_1 / h

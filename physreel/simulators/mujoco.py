@@ -205,6 +205,7 @@ class _Run:
         mj, k, m, d, built, prep = self.mujoco, self.kernels, self.model, self.data, self.built, self.prep
         h, gravity, steps = prep.step_s, self.gravity, prep.step_count
         machines, step2 = self.machines, mj.mj_step2
+        on_joint = machines.on_joint
         set_contacts, set_free_spin, set_joint_rows = k.set_contacts, k.set_free_spin, k.set_joint_rows
         inertia = built.free_inertia
         inverse = np.linalg.inv(inertia) if len(inertia) else inertia
@@ -240,7 +241,7 @@ class _Run:
                 impact = set_contacts(
                     h, gravity, aref, velocity, count, c.geom, c.dist, c.pos, c.frame, friction, c.mu, address,
                     geom_body, material, restitution, friction_of, wanted, record, ids, used, n, force_base, touched,
-                    flanks_from,
+                    flanks_from, on_joint,
                 )  # fmt: skip
             else:
                 touched[:] = 0

@@ -50,6 +50,8 @@ class Machines:
             for gear, tooth in self.breakable:
                 self.teeth.proud[self.teeth.tooth_row(gear, tooth)] = 0.0
         self.breaks: list[Break] = []
+        jointed = {name for joint in spec.joints for name in (joint.child, joint.parent)}
+        self.on_joint = np.array([body.motion == "dynamic" and body.name in jointed for body in spec.bodies])
         self.active = bool(spec.joints) or self.teeth is not None
 
     # --- during the steps -----------------------------------------------------------------------------------------
