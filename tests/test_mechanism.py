@@ -153,11 +153,23 @@ def test_a_motor_that_starts_after_the_clip_is_refused():
         MechanismScene(clip=ClipSettings(duration_s=1.0), start_s=1.5)
 
 
+_STARTS = {"missing_teeth": "large_pulley", "slack_belt": "large_pulley"}
+"""What still moves, if only for a while."""
+
+
 def made_up(fault, wrong):
     works = fault == "none"
     first = "none" if works else sorted(FIRST[fault])[0]
     labels = [(name, name.replace("_", " ")) for name, _ in CHAIN if name not in ("lifting_arm", "weight")]
-    parts = [PartMotion(name=n, label=text, first_motion_s=None, as_it_should=n != first) for n, text in labels]
+    order = [name for name, _ in labels]
+    stops = len(order) if works else order.index(first)
+    parts = [
+        PartMotion(
+            name=name, label=text, as_it_should=name != first,
+            first_motion_s=0.5 if order.index(name) < stops or _STARTS.get(fault) == name else None,
+        )
+        for name, text in labels
+    ]  # fmt: skip
     return MechanismOutcome(
         job="ring_bell", done=works, done_s=1.5 if works else None, fault=fault, first_part=first,
         repair="none" if works else PART_OF[fault], repair_verified=not works, wrong_repair=wrong or "none",
@@ -188,7 +200,8 @@ def test_questions_are_not_answered_by_their_words():
                 assert question.answer in question.choices
     repairs = [key for key in counts if key.startswith("Would ")]
     assert len(repairs) == len(PART_OF) - 1
-    for key in ("Does the machine ring its bell?", "Does the belt slip on a pulley?"):
+    moves = ("Does the large pulley move at any time?", "Does the latch move at any time?")
+    for key in ("Does the machine ring its bell?", "Does the belt slip on a pulley?", *moves):
         assert 0.35 < counts[key]["yes"] / counts[key].total() < 0.65
     for key in repairs:
         assert 0.3 < counts[key]["yes"] / counts[key].total() < 0.7, key

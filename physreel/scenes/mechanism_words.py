@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from physreel.analysis.draws import shuffled
+from physreel.analysis.draws import pick, shuffled
 from physreel.analysis.words import Phrasing, sentence
 from physreel.scenes.asking import coin, even_out
 from physreel.scenes.mechanism_faults import PART_OF, Part
+from physreel.scenes.objects import COLORS
 from physreel.spec import SceneSpec
 from physreel.values import Question
 
@@ -49,6 +50,10 @@ _FIRST_SHARES = {
 """How often each part is the first that does not move as it should, at the default parameters, in ninths."""
 
 
+_MOVE_SHARES = {"large_pulley": {"yes": 5.5, "no": 2.5}, "latch": {"yes": 2.0, "no": 6.0}}
+"""How often these parts move and do not, at the default parameters, without jams."""
+
+
 def caption(spec: SceneSpec, outcome: MechanismOutcome) -> str:
     """One sentence on the machine, one on what comes of it, one on what would mend it."""
     say = Phrasing(spec)
@@ -74,9 +79,9 @@ def caption(spec: SceneSpec, outcome: MechanismOutcome) -> str:
 
 
 def questions(spec: SceneSpec, outcome: MechanismOutcome, rng: np.random.Generator) -> tuple[Question, ...]:
-    """One of three sets, so that none tells what another asks; and whether the belt slips."""
+    """One of three sets, so that none tells what another asks; whether the belt slips, a part moves, and its colour."""
     asked = []
-    which, right, belt = int(rng.integers(3)), coin(rng), coin(rng)
+    which, right, belt = int(rng.integers(4)), coin(rng), coin(rng)
     bell = outcome.job == "ring_bell"
     clear = outcome.done or outcome.repair_verified
     if which == 0:
@@ -93,7 +98,7 @@ def questions(spec: SceneSpec, outcome: MechanismOutcome, rng: np.random.Generat
                     needs="either" if bell else "picture",
                 )
             )
-    elif which == 1:
+    elif which in (1, 2):
         if outcome.done_s is not None and outcome.done_s > spec.cue_s:
             asked.append(_when(outcome, bell))
         asked += _repairs(outcome, rng, right)
@@ -110,7 +115,7 @@ def questions(spec: SceneSpec, outcome: MechanismOutcome, rng: np.random.Generat
                 )
             )
     slips = outcome.belt_slips_s
-    if belt and which != 1 and (slips is None or slips < spec.duration_s - _CLEAR_S):
+    if belt and which in (0, 3) and (slips is None or slips < spec.duration_s - _CLEAR_S):
         answer = "no" if slips is None else "yes"
         if even_out(rng, answer, {"yes": 1.0, "no": 8.0}):
             asked.append(
@@ -121,7 +126,39 @@ def questions(spec: SceneSpec, outcome: MechanismOutcome, rng: np.random.Generat
                     answer_type="yes_no",
                 )
             )
-    return tuple(asked)
+    return (*asked, *_moves(outcome, rng), _color(spec, rng))
+
+
+def _moves(outcome: MechanismOutcome, rng: np.random.Generator) -> list[Question]:
+    """Whether a part moves at all; of each part, as often with one answer as with the other."""
+    name, shares = list(_MOVE_SHARES.items())[int(coin(rng))]
+    part = next(part for part in outcome.parts if part.name == name)
+    answer = "no" if part.first_motion_s is None else "yes"
+    # A jam takes up the play of all gears first: too little to say that the pulley turns, or that it does not.
+    if outcome.fault == "jammed" or not even_out(rng, answer, shares):
+        return []
+    return [
+        Question(
+            kind="part_moves",
+            question=f"Does the {part.label} move at any time?",
+            answer=answer,
+            answer_type="yes_no",
+        )
+    ]
+
+
+def _color(spec: SceneSpec, rng: np.random.Generator) -> Question:
+    """Of one of the painted parts, among five colours."""
+    part = spec.bodies[spec.body_index(pick(rng, ("large_pulley", "lever", "latch")))]
+    names = [name for name, color in COLORS.items() if part.look is not None and color == part.look.color]
+    others = shuffled(rng, tuple(name for name in COLORS if name not in (*names, "black", "white")))
+    return Question(
+        kind="part_color",
+        question=f"What colour is the {part.label}?",
+        answer=names[0],
+        answer_type="choice",
+        choices=shuffled(rng, (names[0], *others[:4])),
+    )
 
 
 def _when(outcome: MechanismOutcome, bell: bool) -> Question:
@@ -150,7 +187,7 @@ def _repairs(outcome: MechanismOutcome, rng: np.random.Generator, right: bool) -
                 choices=shuffled(rng, tuple(REPAIR_WORDS.values())),
             )
         ]
-    # Nobody takes out a stick that is not there: asked about it, one would know the answer.
+    # Nobody takes out a stick that is not there: asked whether that would do, one would know the answer.
     if outcome.fault == "jammed" or outcome.wrong_repair_works is None:
         return []
     works = right or outcome.wrong_repair_works
