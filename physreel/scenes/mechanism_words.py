@@ -50,7 +50,7 @@ _FIRST_SHARES = {
 """How often each part is the first that does not move as it should, at the default parameters, in ninths."""
 
 
-_MOVE_SHARES = {"large_pulley": {"yes": 5.5, "no": 2.5}, "latch": {"yes": 2.0, "no": 6.0}}
+_MOVE_SHARES = {"large_pulley": {"yes": 5.1, "no": 2.9}, "latch": {"yes": 2.0, "no": 6.0}}
 """How often these parts move and do not, at the default parameters, without jams."""
 
 
