@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from gear_worlds import MODULE_M, compound_train, gear, locked_loop, planetary, train, with_weak_tooth
+from gear_worlds import MODULE_M, body, compound_train, gear, locked_loop, planetary, train, with_weak_tooth, world
 
 from physreel.analysis.machines import jam_s
 from physreel.errors import SpecError
 from physreel.geometry.gears import backlash_m, mesh_distance_m
 from physreel.simulators.mujoco import MujocoSimulator
-from physreel.spec import SceneSpec
+from physreel.spec import Cylinder, Joint, Motor, SceneSpec
 from physreel.values import Trajectory
 
 TURNS = 10
@@ -137,8 +137,53 @@ def test_a_weak_tooth_breaks_when_the_force_on_it_passes_its_strength() -> None:
 
 def test_teeth_that_overlap_at_the_start_are_refused_with_what_would_mesh() -> None:
     pair = [gear(20), gear(30)]
-    with pytest.raises(SpecError, match=r"'g0' and 'g1' overlap.*\n?.*set it to 100\.000 mm or more"):
+    with pytest.raises(SpecError, match=r"'g0' and 'g1': .* the teeth overlap by .* set it to 100\.000 mm or more"):
         MujocoSimulator().check(train(pair, duration_s=1.0, extra_m=-0.6 * MODULE_M))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.95])
+def test_axes_that_are_far_too_near_are_refused_too(share: float) -> None:
+    pair = [gear(17), gear(27)]
+    near = (share - 1.0) * mesh_distance_m(*pair)
+    with pytest.raises(SpecError, match=r"set it to 88\.000 mm"):
+        MujocoSimulator().check(train(pair, duration_s=1.0, extra_m=near))
+
+
+def test_gears_that_do_not_match_are_refused_where_they_reach_each_other() -> None:
+    spec = train([gear(20), gear(30)], duration_s=1.0)
+    other = spec.bodies[1].model_copy(update={"shape": gear(34, module_m=0.0035)})
+    with pytest.raises(SpecError, match=r"modules 4 and 3\.5 mm differ"):
+        MujocoSimulator().check(spec.model_copy(update={"bodies": (spec.bodies[0], other)}))
+
+
+def test_teeth_turned_into_each_other_are_refused() -> None:
+    spec = train([gear(20), gear(30)], duration_s=1.0)
+    turned = spec.bodies[1].model_copy(update={"orientation_wxyz": (1.0, 0.0, 0.0, 0.0)})
+    with pytest.raises(SpecError, match=r"'g0' and 'g1' overlap by"):
+        MujocoSimulator().check(spec.model_copy(update={"bodies": (spec.bodies[0], turned)}))
+
+
+def test_a_wheel_that_is_slid_off_its_pinion_is_driven_no_more() -> None:
+    """Along its axle, off the 12 mm of its pinion after 0.6 s."""
+    spec = train([gear(17), gear(27)], duration_s=1.5, load=0.05)
+    wheel = spec.joints[1]
+    place = wheel.anchor_m
+    push = Motor(speed=0.02, max_effort=500.0)
+    axle = body("axle", Cylinder(radius_m=0.005, height_m=0.02), place, 0.0)
+    slide = Joint(name="axle", kind="slide", child="axle", anchor_m=place, motor=push)
+    joints = (spec.joints[0], slide, wheel.model_copy(update={"parent": "axle"}))
+    trajectory = run(spec.model_copy(update={"bodies": (*spec.bodies, axle), "joints": joints}))
+    speed = trajectory.signals["speed:g1"]
+    assert abs(speed.values[round(0.5 * speed.rate_hz)]) == pytest.approx(4.0 * 17 / 27, rel=0.02)
+    assert abs(speed.values[-1]) < 0.02
+
+
+def test_loose_gears_are_solid_to_each_other() -> None:
+    """One that falls on another lies on it, wherever it comes down."""
+    lying = body("g0", gear(30), (0.0, 0.0, 0.006), 0.0, motion="static")
+    fallen = body("g1", gear(20), (0.03, 0.0, 0.05), 0.0)
+    trajectory = run(world([lying, fallen], [], duration_s=0.6))
+    assert trajectory.body_pose_end[1, 2] == pytest.approx(0.018, abs=1e-3)
 
 
 def test_the_same_train_gives_the_same_bytes() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from physreel.spec import Gear, Rack
-from physreel.spec.toothed import involute
+from physreel.spec.toothed import ADDENDUM, involute
 
 LEAST_CONTACT_RATIO = 1.05
 """Below about one pair of teeth in contact on the mean, power would pass in jerks."""
@@ -19,15 +19,7 @@ LEAST_TIP_CLEARANCE = 0.1
 
 def pair_problems(a: Gear, b: Gear) -> list[str]:
     """Why two gears can mesh at no distance; none if they can."""
-    problems = []
-    if abs(a.module_m - b.module_m) > 1e-9:
-        problems.append(
-            f"modules {a.module_m * 1e3:g} and {b.module_m * 1e3:g} mm differ; gears mesh only with the same module"
-        )
-    if abs(a.pressure_angle_deg - b.pressure_angle_deg) > 1e-9:
-        problems.append(
-            f"pressure angles {a.pressure_angle_deg:g}° and {b.pressure_angle_deg:g}° differ; they must be the same"
-        )
+    problems = _unlike(a, b)
     if a.internal and b.internal:
         problems.append("both are internal gears; one of the two must be external")
     if not problems and (a.internal or b.internal):
@@ -130,6 +122,34 @@ def mesh_problems(a: Gear, b: Gear, distance_m: float) -> list[str]:
     return problems
 
 
+def rack_problems(gear: Gear, rack: Rack, distance_m: float) -> list[str]:
+    """Why a gear does not mesh with a rack whose pitch line is that far from its axis, and what would."""
+    problems = _unlike(gear, rack)
+    if problems:
+        return problems
+    nominal, module, sine = rack_distance_m(gear, rack), rack.module_m, math.sin(math.radians(rack.pressure_angle_deg))
+    pair = f"a gear of {gear.tooth_count} teeth and a rack, module {module * 1e3:g} mm"
+    place = f"with its axis {distance_m * 1e3:.3f} mm above the pitch line"
+    advice = f"set it to {nominal * 1e3:.3f} mm"
+    out = distance_m - nominal
+    play = (gear.thinning_m + rack.thinning_m) * math.cos(math.asin(sine)) + 2.0 * out * sine
+    if play < -1e-9:
+        return [f"{pair}: {place} the teeth overlap by {-play * 1e3:.3f} mm; {advice} or more"]
+    # From the rack's tips to the gear's, along the line of action.
+    length = math.sqrt(max(gear.tip_radius_m**2 - gear.base_radius_m**2, 0.0)) - gear.base_radius_m * sine / math.sqrt(
+        1.0 - sine * sine
+    )
+    length += (ADDENDUM * module - (distance_m - gear.pitch_radius_m)) / sine
+    ratio = length / (math.pi * module * math.cos(math.asin(sine)))
+    if ratio < LEAST_CONTACT_RATIO:
+        most = distance_m - (LEAST_CONTACT_RATIO - ratio) * math.pi * module * math.cos(math.asin(sine)) * sine
+        return [
+            f"{pair}: {place} only {max(ratio, 0.0):.2f} pairs of teeth touch on the mean; {advice}, at most "
+            f"{most * 1e3:.3f} mm"
+        ]
+    return []
+
+
 def meshing_turn_rad(a: Gear, turn_a_rad: float, b: Gear, direction_rad: float) -> float:
     """The turn of gear b in which it meshes with a, each tooth in the middle of its gap.
 
@@ -159,6 +179,19 @@ def rack_offset_m(gear: Gear, turn_rad: float, rack: Rack) -> float:
     own = 0.5 * (rack.tooth_count - 1)
     offset = (-phase + 0.5 + own) * rack.pitch_m
     return offset - rack.pitch_m * round(offset / rack.pitch_m)
+
+
+def _unlike(a: Gear | Rack, b: Gear | Rack) -> list[str]:
+    problems = []
+    if abs(a.module_m - b.module_m) > 1e-9:
+        problems.append(
+            f"modules {a.module_m * 1e3:g} and {b.module_m * 1e3:g} mm differ; gears mesh only with the same module"
+        )
+    if abs(a.pressure_angle_deg - b.pressure_angle_deg) > 1e-9:
+        problems.append(
+            f"pressure angles {a.pressure_angle_deg:g}° and {b.pressure_angle_deg:g}° differ; they must be the same"
+        )
+    return problems
 
 
 def _sign(gear: Gear) -> float:

@@ -74,7 +74,7 @@ def set_contacts(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Set friction and reference accelerations of all contacts and record them; return whether one is an impact.
 
-    Contacts from number ``flanks_from`` on are those of meshing teeth; ``on_joint`` (B,) tells which bodies hang on one.
+    Contacts from number ``flanks_from`` on are those of meshing teeth; ``on_joint`` (B,) tells what hangs on a joint.
     Writes ``aref``, ``friction``, ``mu``, ``wanted`` (n,), rows ``used`` … of ``record`` and ``record_ids``, and
     ``touched`` (B,): 1 for bodies in contact.
     """

@@ -21,6 +21,7 @@ from physreel.simulators.preparation import (
     with_finer_steps,
 )
 from physreel.simulators.rolling import RollingFriction
+from physreel.simulators.tooth_pairs import meshing_problems
 from physreel.simulators.watch import watch, watch_finite, watch_solid
 from physreel.spec import SceneSpec
 from physreel.values import Trajectory
@@ -177,8 +178,6 @@ class _Run:
 
     def check_overlaps(self) -> None:
         """Raise SpecError for bodies that overlap at the start."""
-        from physreel.simulators.mujoco_teeth import mesh_hints
-
         mj, data, built = self.mujoco, self.data, self.built
         mj.mj_kinematics(self.model, data)
         mj.mj_comPos(self.model, data)
@@ -188,8 +187,10 @@ class _Run:
         depths: dict[tuple[int, int], float] = {}
         for (a, b), distance in zip(pairs.tolist(), contact.dist.tolist(), strict=True):
             depths[a, b] = max(depths.get((a, b), 0.0), -distance)
+        wrong = meshing_problems(self.prep.spec, self.prep.toothed, self.prep.tooth_pairs)
         teeth = {} if self.machines.teeth is None else self.machines.teeth.overlaps(data)
-        error = overlap_error(self.spec, depths | teeth, hints=mesh_hints(self.prep, teeth))
+        depths |= {pair: depth for pair, depth in teeth.items() if pair not in wrong}
+        error = overlap_error(self.spec, depths, others=[line for lines in wrong.values() for line in lines])
         if error is not None:
             raise error
 
@@ -205,7 +206,6 @@ class _Run:
         mj, k, m, d, built, prep = self.mujoco, self.kernels, self.model, self.data, self.built, self.prep
         h, gravity, steps = prep.step_s, self.gravity, prep.step_count
         machines, step2 = self.machines, mj.mj_step2
-        on_joint = machines.on_joint
         set_contacts, set_free_spin, set_joint_rows = k.set_contacts, k.set_free_spin, k.set_joint_rows
         inertia = built.free_inertia
         inverse = np.linalg.inv(inertia) if len(inertia) else inertia
@@ -241,7 +241,7 @@ class _Run:
                 impact = set_contacts(
                     h, gravity, aref, velocity, count, c.geom, c.dist, c.pos, c.frame, friction, c.mu, address,
                     geom_body, material, restitution, friction_of, wanted, record, ids, used, n, force_base, touched,
-                    flanks_from, on_joint,
+                    flanks_from, machines.on_joint,
                 )  # fmt: skip
             else:
                 touched[:] = 0

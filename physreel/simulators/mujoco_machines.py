@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ from physreel.spec import BreakableTooth
 from physreel.values import Break, ContactTable, KnockTable, Signal
 
 Floats = NDArray[np.float64]
+
+BREAKING_S = 1.0 / 1200.0
+"""A tooth breaks by the mean force over this time: an impulse has no force of its own, for that hangs on the step."""
 
 _OFF = 1e-9
 """Effort of a motor that has not started: MuJoCo leaves out rows without any."""
@@ -45,6 +49,8 @@ class Machines:
         ]
         self.starting = [entry for entry in motors if entry[2].start_s or entry[2].ramp_s]
         self.breakable = {(spec.body_index(tooth.gear), tooth.tooth): tooth for tooth in spec.breakable_teeth}
+        length = max(1, round(BREAKING_S / prep.step_s))
+        self.pressed = {tooth.name: deque([0.0] * length, length) for tooth in spec.breakable_teeth}
         self.pieces = {tooth.name: _Piece(prep, built, tooth) for tooth in spec.breakable_teeth}
         if self.teeth is not None:
             for gear, tooth in self.breakable:
@@ -92,7 +98,7 @@ class Machines:
             now = data.qvel[self.dofs] * self.signs
             mean = 0.5 * (self.velocity[n, self.moving] + now)
             self.work[n + 1] = float(self.effort[self.moving] @ mean) * self.prep.step_s
-        if self.breakable and self.teeth is not None and self.teeth.count:
+        if self.breakable and self.teeth is not None:
             self._break_teeth(n, data)
 
     def _start_motors(self, time_s: float, motor_speed: Floats) -> None:
@@ -105,26 +111,25 @@ class Machines:
     def _break_teeth(self, n: int, data: Any) -> None:
         teeth = self.teeth
         assert teeth is not None
+        pressed = dict.fromkeys(self.breakable, 0.0)
         address = data.contact.efc_address
         for k in range(teeth.count):
             at = address[teeth.first + k]
-            if at < 0:
-                continue
             pair = self.prep.tooth_pairs[teeth.which[k]]
-            for body, tooth in ((pair.first, teeth.teeth[k, 0]), (pair.second, teeth.teeth[k, 1])):
-                found = self.breakable.get((body, int(tooth)))
-                if found is None or data.efc_force[at] <= found.strength_n or not self.pieces[found.name].held:
-                    continue
-                teeth.proud[teeth.tooth_row(body, int(tooth))] = -1.0
-                self.pieces[found.name].release()
-                self.breaks.append(
-                    Break(
-                        time_s=(n + 1) * self.prep.step_s,
-                        name=found.name,
-                        bodies=(found.gear, found.piece),
-                        force_n=float(data.efc_force[at]),
-                    )
-                )
+            for key in ((pair.first, int(teeth.teeth[k, 0])), (pair.second, int(teeth.teeth[k, 1]))):
+                if key in pressed and at >= 0:
+                    pressed[key] += float(data.efc_force[at])
+        for key, force in pressed.items():
+            tooth = self.breakable[key]
+            recent = self.pressed[tooth.name]
+            recent.append(force)
+            mean = sum(recent) / len(recent)
+            if mean <= tooth.strength_n or not self.pieces[tooth.name].held:
+                continue
+            teeth.proud[teeth.tooth_row(*key)] = -1.0
+            self.pieces[tooth.name].release()
+            time = (n + 1) * self.prep.step_s
+            self.breaks.append(Break(time_s=time, name=tooth.name, bodies=(tooth.gear, tooth.piece), force_n=mean))
 
     # --- afterwards -----------------------------------------------------------------------------------------------
 

@@ -8,8 +8,6 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.geometry.gears import mesh_problems
-from physreel.geometry.rotations import rotate_wxyz
 from physreel.simulators.mujoco_model import MujocoModel
 from physreel.simulators.preparation import Preparation
 from physreel.simulators.teeth_contacts import FORM, OUT, find_teeth_contacts
@@ -41,7 +39,7 @@ class Teeth:
         self.pairs = np.array(
             [(self.rows[pair.first], self.rows[pair.second]) for pair in prep.tooth_pairs], np.int64
         ).reshape(-1, 2)
-        self.middle = np.array([pair.middle_m for pair in prep.tooth_pairs])
+        self.half_width = np.array([0.5 * shape.width_m for shape in shapes])
         self.flip = np.array([pair.flip for pair in prep.tooth_pairs])
         self.templates = [self._template(pair.first, pair.second) for pair in prep.tooth_pairs]
         self.ids = built.body_ids[self.bodies]
@@ -80,8 +78,8 @@ class Teeth:
             position = position - np.einsum("gij,gj->gi", matrix.reshape(-1, 3, 3), self.offset)
         self.count = int(
             find_teeth_contacts(
-                self.pairs, self.forms, self.proud, self.runout, self.slant, position, matrix, self.middle, self.flip,
-                limit, self.plane, self.points, self.frames, self.gaps, self.which, self.teeth,
+                self.pairs, self.forms, self.proud, self.runout, self.slant, position, matrix, self.half_width,
+                self.flip, limit, self.plane, self.points, self.frames, self.gaps, self.which, self.teeth,
             )
         )  # fmt: skip
         return self.count
@@ -116,21 +114,6 @@ class Teeth:
             pair = (min(meshing.first, meshing.second), max(meshing.first, meshing.second))
             depths[pair] = max(depths.get(pair, 0.0), -float(self.gaps[k]))
         return depths
-
-
-def mesh_hints(prep: Preparation, depths: dict[tuple[int, int], float]) -> list[str]:
-    """What would mesh, for the overlapping pairs of gears that cannot at their distance."""
-    found = []
-    for (a, b), depth in sorted(depths.items()):
-        first, second = prep.toothed.get(a), prep.toothed.get(b)
-        if depth <= 0.0 or not isinstance(first, Gear) or not isinstance(second, Gear):
-            continue
-        one, other = prep.spec.bodies[a], prep.spec.bodies[b]
-        axis = rotate_wxyz(np.asarray(one.orientation_wxyz), np.array([0.0, 0.0, 1.0]))
-        apart = np.subtract(other.position_m, one.position_m)
-        distance = float(np.linalg.norm(apart - (apart @ axis) * axis))
-        found += [f"{one.name!r} and {other.name!r}: {line}" for line in mesh_problems(first, second, distance)]
-    return found
 
 
 def _form(shape: Gear | Rack) -> list[float]:

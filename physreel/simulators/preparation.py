@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from physreel.errors import SimulationError, SpecError, UnsupportedError
 from physreel.geometry.extents import bounding_radius_m
 from physreel.geometry.mass import MassProperties, body_mass_properties
-from physreel.geometry.profiles import profile_compound
-from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz, rotate_wxyz, turn_rates
-from physreel.geometry.vessels import hollow_bodies, hollow_compound
+from physreel.geometry.rotations import conjugate_wxyz, keyframe_pose, multiply_wxyz, turn_rates
+from physreel.simulators.tessellation import with_solid_pieces
+from physreel.simulators.tooth_pairs import ToothPair, find_tooth_pairs
 from physreel.spec import (
     Body,
     Box,
@@ -28,12 +28,9 @@ from physreel.spec import (
     Gear,
     Joint,
     Rack,
-    Ring,
     SceneSpec,
     Shape,
     Sphere,
-    Tank,
-    Vessel,
 )
 from physreel.values import Trajectory
 
@@ -62,20 +59,6 @@ class JointLink:
     parent: int
     sign: float
     closes_loop: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ToothPair:
-    """Two toothed bodies on parallel axes whose widths overlap.
-
-    ``first`` is an external gear, ``second`` a gear or rack. ``middle_m`` is where the middle of their common width is
-    along the first's axis, from its centre. ``flip`` is -1 where the second's axis points the other way, else 1.
-    """
-
-    first: int
-    second: int
-    middle_m: float
-    flip: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,7 +147,7 @@ def prepare(spec: SceneSpec, *, refine: int = 1) -> Preparation:
     masses = tuple(
         body_mass_properties(body, spec.material_of(body)) if body.motion == "dynamic" else None for body in spec.bodies
     )
-    spec = _with_solid_pieces(spec)
+    spec = with_solid_pieces(spec)
     names = sorted({body.material for body in spec.bodies})
     place = {name: k for k, name in enumerate(names)}
     pairs = [[spec.contact(a, b) for b in names] for a in names]
@@ -172,7 +155,7 @@ def prepare(spec: SceneSpec, *, refine: int = 1) -> Preparation:
     step_s = 1.0 / (spec.fps * substeps)
     links = _links(spec)
     free_pairs = _free_pairs(spec)
-    tooth_pairs = _tooth_pairs(spec, toothed, free_pairs)
+    tooth_pairs = find_tooth_pairs(spec, toothed, free_pairs)
     return Preparation(
         spec=spec,
         substeps=substeps,
@@ -191,57 +174,6 @@ def prepare(spec: SceneSpec, *, refine: int = 1) -> Preparation:
         toothed=toothed,
         tooth_pairs=tooth_pairs,
     )
-
-
-def _with_solid_pieces(spec: SceneSpec) -> SceneSpec:
-    """The spec with vessels, tanks, gears, racks and rings as compounds, which is how rigid engines know them."""
-    profiled = any(isinstance(body.shape, Gear | Rack | Ring) for body in spec.bodies)
-    if not profiled and not hollow_bodies(spec):
-        return spec
-    return spec.model_copy(update={"bodies": tuple(_with_pieces(body) for body in spec.bodies)})
-
-
-def _with_pieces(body: Body) -> Body:
-    match body.shape:
-        case Vessel() | Tank():
-            return body.model_copy(update={"shape": hollow_compound(body.shape)})
-        case Gear() | Rack() | Ring():
-            return body.model_copy(update={"shape": profile_compound(body.shape)})
-    return body
-
-
-def _tooth_pairs(
-    spec: SceneSpec, toothed: dict[int, Gear | Rack], free_pairs: frozenset[tuple[int, int]]
-) -> tuple[ToothPair, ...]:
-    found, problems = [], []
-    axes = {i: rotate_wxyz(np.asarray(spec.bodies[i].orientation_wxyz), np.array([0.0, 0.0, 1.0])) for i in toothed}
-    for i in toothed:
-        for k in toothed:
-            if k <= i or (i, k) in free_pairs:
-                continue
-            first, second = (i, k) if _meshes_first(toothed[i]) else (k, i)
-            one, other = toothed[first], toothed[second]
-            along = float(axes[first] @ axes[second])
-            if not _meshes_first(one) or abs(along) < 1.0 - 1e-9:
-                continue
-            rise = float(np.subtract(spec.bodies[second].position_m, spec.bodies[first].position_m) @ axes[first])
-            low = max(-0.5 * one.width_m, rise - 0.5 * other.width_m)
-            high = min(0.5 * one.width_m, rise + 0.5 * other.width_m)
-            if high <= low:
-                continue
-            if isinstance(other, Rack) and along < 0.0:
-                problems.append(
-                    f"bodies.{second} ({spec.bodies[second].name!r}): the z axes of a rack and of the gears that it "
-                    f"meshes with must point the same way; turn it round"
-                )
-            found.append(ToothPair(first=first, second=second, middle_m=0.5 * (low + high), flip=float(np.sign(along))))
-    if problems:
-        raise SpecError(problems)
-    return tuple(found)
-
-
-def _meshes_first(shape: Gear | Rack) -> bool:
-    return isinstance(shape, Gear) and not shape.internal
 
 
 def _driven_poses(body: Body, step_s: float, steps: int) -> Floats:
@@ -426,7 +358,7 @@ def overlap_error(
     depths: dict[tuple[int, int], float],
     *,
     touching_m: float = TOUCHING_DEPTH_M,
-    hints: Sequence[str] = (),
+    others: Sequence[str] = (),
 ) -> SpecError | None:
     """The refusal of a spec whose bodies overlap at the start: every pair, its depth and the remedy; None if none do.
 
@@ -434,7 +366,7 @@ def overlap_error(
         spec: the spec.
         depths: greatest depth in metres of each overlapping pair of bodies (a < b).
         touching_m: depth that still counts as touching.
-        hints: further lines, told only where bodies overlap.
+        others: what else is wrong with where things are.
     """
     problems = []
     for (a, b), depth in sorted(depths.items()):
@@ -445,4 +377,5 @@ def overlap_error(
             f"bodies.{a} and bodies.{b}: {first!r} and {second!r} overlap by {depth * 1e3:.1f} mm at the start; "
             f"move them at least that far apart, or list them in no_contact"
         )
-    return SpecError([*problems, *hints]) if problems else None
+    problems += others
+    return SpecError(problems) if problems else None

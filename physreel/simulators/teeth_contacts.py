@@ -23,6 +23,7 @@ OUT_X, OUT_Y, OUT_NX, OUT_NY, OUT_GAP, OUT_TOOTH_A, OUT_TOOTH_B, OUT = 0, 1, 2, 
 """A contact found: point and normal (from a to b) in the plane, gap (negative: overlap), and the two teeth."""
 
 _REACH = 3
+_PARALLEL = 0.9998
 _NONE = 1e9
 
 
@@ -99,13 +100,19 @@ def _pair(form_a, ax, ay, turn_a, proud, form_b, bx, by, turn_b, flip, limit, ou
         # Seen from the ring's axis the pinion is towards -(dx, dy), and that is where they touch.
         ux, uy = -dx / distance, -dy / distance
         bases = base_b - base_a
-        if distance > form_b[ROOT_RADIUS] - form_a[ROOT_RADIUS]:
+        if distance > form_b[ROOT_RADIUS]:
             return used
+        bottom = form_b[ROOT_RADIUS] - form_a[TIP_RADIUS] - distance
     else:
         ux, uy = dx / distance, dy / distance
         bases = base_a + base_b
         if distance > form_a[TIP_RADIUS] + form_b[TIP_RADIUS]:
             return used
+        bottom = distance - max(form_a[TIP_RADIUS] + form_b[ROOT_RADIUS], form_b[TIP_RADIUS] + form_a[ROOT_RADIUS])
+    if bottom < limit and used < len(out):
+        # Tips on the ground between the other's teeth: the axes are too near each other (in a ring: too far apart).
+        _keep(out, used, ax + form_a[TIP_RADIUS] * ux, ay + form_a[TIP_RADIUS] * uy, ux, uy, bottom, -1, -1)
+        used += 1
     if bases <= 0.0 or distance <= bases:
         return used
     work = np.arccos(bases / distance)
@@ -249,7 +256,7 @@ def _rack(form_a, ax, ay, turn_a, proud, form_b, bx, by, turn_b, slant, limit, o
 
 @kernel
 def find_teeth_contacts(  # type: ignore[no-untyped-def]
-    pairs, forms, proud, runout, slant, position, matrix, middle_z, flip, limit, plane, points, frames, gaps, which,
+    pairs, forms, proud, runout, slant, position, matrix, half_width, flip, limit, plane, points, frames, gaps, which,
     teeth,
 ):  # fmt: skip
     """All contacts of meshing pairs; the number of them.
@@ -262,7 +269,7 @@ def find_teeth_contacts(  # type: ignore[no-untyped-def]
         slant: (G,) pressure angle in radians.
         position: (G, 3) centres.
         matrix: (G, 9) rotations, row by row: x and z axes are columns 0 and 2.
-        middle_z: (M,) where along the first gear's axis the middle of the common width is, from its centre.
+        half_width: (G,) m.
         flip: (M,) -1 where the second gear's axis points against the first's, else 1.
         limit: gap in metres below which flanks count as touching.
         plane: (N, OUT) room for the contacts of one pair.
@@ -286,6 +293,15 @@ def find_teeth_contacts(  # type: ignore[no-untyped-def]
         length = np.sqrt(e1x * e1x + e1y * e1y + e1z * e1z)
         e1x, e1y, e1z = e1x / length, e1y / length, e1z / length
         e2x, e2y, e2z = zy * e1z - zz * e1y, zz * e1x - zx * e1z, zx * e1y - zy * e1x
+        # What has shifted along its axis, or tilted, no longer meets.
+        rise = (
+            (position[b, 0] - position[a, 0]) * zx
+            + (position[b, 1] - position[a, 1]) * zy
+            + (position[b, 2] - position[a, 2]) * zz
+        )
+        low, high = max(-half_width[a], rise - half_width[b]), min(half_width[a], rise + half_width[b])
+        if high <= low or abs(matrix[b, 2] * zx + matrix[b, 5] * zy + matrix[b, 8] * zz) < _PARALLEL:
+            continue
         turn_a = np.arctan2(
             matrix[a, 0] * e2x + matrix[a, 3] * e2y + matrix[a, 6] * e2z,
             matrix[a, 0] * e1x + matrix[a, 3] * e1y + matrix[a, 6] * e1z,
@@ -312,7 +328,7 @@ def find_teeth_contacts(  # type: ignore[no-untyped-def]
             if total == len(gaps):
                 return total
             x, y, nx, ny = plane[i, 0], plane[i, 1], plane[i, 2], plane[i, 3]
-            up = middle_z[m]
+            up = 0.5 * (low + high)
             points[total, 0] = position[a, 0] + x * e1x + y * e2x + up * zx
             points[total, 1] = position[a, 1] + x * e1y + y * e2y + up * zy
             points[total, 2] = position[a, 2] + x * e1z + y * e2z + up * zz

@@ -1,4 +1,4 @@
-"""Convex point sets that stand for shapes the engines do not know themselves."""
+"""Convex solids that stand for shapes the engines do not know themselves."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.hulls import hull_planes
+from physreel.geometry.profiles import profile_compound
 from physreel.geometry.rotations import wxyz_to_matrix
+from physreel.geometry.vessels import hollow_bodies, hollow_compound
 from physreel.spec import (
+    Body,
     Box,
     Capsule,
     Compound,
@@ -15,10 +18,16 @@ from physreel.spec import (
     ConvexHull,
     Cylinder,
     Ellipsoid,
+    Gear,
+    Rack,
+    Ring,
+    SceneSpec,
     Shape,
     Sphere,
+    Tank,
     TriangleMesh,
     Vec3,
+    Vessel,
 )
 
 Floats = NDArray[np.float64]
@@ -129,3 +138,20 @@ def ball_points(count: int = 48) -> Floats:
 
 def _cloud_planes(points: Floats) -> Floats:
     return hull_planes(ConvexHull(points_m=_points(points)))
+
+
+def with_solid_pieces(spec: SceneSpec) -> SceneSpec:
+    """The spec with vessels, tanks, gears, racks and rings as compounds, which is how rigid engines know them."""
+    profiled = any(isinstance(body.shape, Gear | Rack | Ring) for body in spec.bodies)
+    if not profiled and not hollow_bodies(spec):
+        return spec
+    return spec.model_copy(update={"bodies": tuple(_with_pieces(body) for body in spec.bodies)})
+
+
+def _with_pieces(body: Body) -> Body:
+    match body.shape:
+        case Vessel() | Tank():
+            return body.model_copy(update={"shape": hollow_compound(body.shape)})
+        case Gear() | Rack() | Ring():
+            return body.model_copy(update={"shape": profile_compound(body.shape)})
+    return body
