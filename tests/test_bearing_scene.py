@@ -82,11 +82,12 @@ def test_a_guard_hides_and_covers_and_an_open_bearing_is_in_view():
         anchor = np.array(shut.joints[0].anchor_m)
         plate = shut.body_index("plate")
         low = anchor - np.array([0.0, 0.0, 0.5 * BEARINGS[shut.parameters["bearing_type"]].pitch_diameter_m])
-        found = cover_over(shut, plate, low)
+        ear = np.array(shut.microphones[0].position_m)
+        found = cover_over(shut, plate, low, ear)
         assert found is not None
         assert shut.bodies[found.body].name == "guard"
         assert found.leak <= 0.06
-        assert cover_over(free, free.body_index("plate"), low) is None
+        assert cover_over(free, free.body_index("plate"), low, ear) is None
 
 
 def test_the_machine_is_in_the_picture():

@@ -9,10 +9,10 @@ from bearing_worlds import motion, record, spun, world
 from physreel.errors import SpecError
 from physreel.geometry.bearings import ball_loads, bearing_orders, first_ball_angle_rad
 from physreel.renderers.audio.contact import ContactSoundRenderer
-from physreel.renderers.audio.covers import ABSORBED, Cover, cover_over
+from physreel.renderers.audio.covers import ABSORBED, Cover, Covers, cover_over
 from physreel.simulators.bearings import BearingPart
 from physreel.simulators.preparation import prepare
-from physreel.spec import Bearing, Body, Box, Compound, Piece, Sphere
+from physreel.spec import MATERIALS, Bearing, Body, Box, Compound, Microphone, Piece, Sphere
 
 TURNS_S = 20.0
 
@@ -123,7 +123,7 @@ def test_cage_and_balls_are_carried_round():
 def test_what_cannot_be_is_refused_with_what_to_do():
     spec = world("6205", load_direction=(0.0, 1.0, 0.0))
     with pytest.raises(SpecError, match=r"load_direction .* is along the shaft; give one across it"):
-        BearingPart(prepare(spec), spec.bearings[0])
+        machine_parts(prepare(spec))
     with pytest.raises(ValueError, match=r"14 balls of 7.94 mm do not fit on a circle of 31 mm: at most 12 do"):
         Bearing(name="b", joint="j", housing="h", ball_count=14, ball_diameter_m=7.94e-3, pitch_diameter_m=31e-3)
 
@@ -148,17 +148,64 @@ FLOOR = Body(name="base", shape=Box(size_m=(0.6, 0.6, 0.02)), material="steel", 
              position_m=(0.0, 0.0, -0.03))  # fmt: skip
 
 
+OUTSIDE = np.array([0.1, -1.5, 0.3])
+
+
 def test_covers_are_known_by_their_walls():
     point = np.array([0.0, 0.0, 0.03])
-    assert cover_over(world(bodies=(FLOOR,)), 0, point) is None
-    found = cover_over(world(bodies=(FLOOR, cover(2e-3))), 0, point)
+    assert cover_over(world(bodies=(FLOOR,)), 0, point, OUTSIDE) is None
+    found = cover_over(world(bodies=(FLOOR, cover(2e-3))), 0, point, OUTSIDE)
     assert found is not None
     assert found.mass_kg_m2 == pytest.approx(2e-3 * 1050.0, rel=0.3)
-    assert cover_over(world(bodies=(cover(2e-3),)), 0, point) is None  # open below
-    assert cover_over(world(bodies=(FLOOR, cover(2e-3, gap_m=0.12))), 0, point) is None  # half of its back is open
-    thick = cover_over(world(bodies=(FLOOR, cover(4e-3))), 0, point)
+    assert cover_over(world(bodies=(cover(2e-3),)), 0, point, OUTSIDE) is None  # open below
+    assert cover_over(world(bodies=(FLOOR, cover(2e-3, gap_m=0.12))), 0, point, OUTSIDE) is None  # half of its back is open
+    thick = cover_over(world(bodies=(FLOOR, cover(4e-3))), 0, point, OUTSIDE)
     assert thick is not None
     assert thick.mass_kg_m2 == pytest.approx(2.0 * found.mass_kg_m2, rel=0.25)
+
+
+def room(wall_m=0.02, half_m=2.0, *, middle_wall=False):
+    """A closed room of one body about the machine, parted in two or not."""
+    pieces = [
+        Piece(
+            shape=Box(size_m=tuple(wall_m if a == axis else 2.0 * (half_m + wall_m) for a in range(3))),
+            position_m=tuple(sign * (half_m + 0.5 * wall_m) if a == axis else 0.0 for a in range(3)),
+        )
+        for axis in range(3)
+        for sign in (-1.0, 1.0)
+    ]
+    if middle_wall:
+        pieces.append(
+            Piece(shape=Box(size_m=(2.0 * half_m, wall_m, 2.0 * half_m)), position_m=(0.0, -0.5 * half_m, 0.0))
+        )
+    return Body(name="room", shape=Compound(pieces=tuple(pieces)), material="marble", motion="static")
+
+
+def test_what_ear_and_machine_are_both_in_is_no_cover():
+    point, beyond = np.array([0.0, 0.0, 0.03]), np.array([0.1, -4.0, 0.3])
+    alone, marble = world(bodies=(FLOOR, room())), MATERIALS["marble"]
+    assert cover_over(alone, 0, point, OUTSIDE) is None
+    away = cover_over(alone, 0, point, beyond)
+    assert away is not None
+    assert away.mass_kg_m2 == pytest.approx(0.02 * marble.density_kg_m3, rel=0.02)
+    # A wall of the same body between the two hides the one from the other, a guard in the room still covers.
+    assert cover_over(world(bodies=(FLOOR, room(middle_wall=True))), 0, point, OUTSIDE) is not None
+    both = world(bodies=(FLOOR, room(), cover(2e-3)))
+    guarded = cover_over(both, 0, point, OUTSIDE)
+    assert guarded is not None
+    assert both.bodies[guarded.body].name == "cover"
+    # The room beyond does not close a guard that is open below.
+    assert cover_over(world(bodies=(cover(2e-3), room())), 0, point, OUTSIDE) is None
+
+
+def test_of_two_places_on_one_body_one_may_be_covered():
+    spec = world(bodies=(FLOOR, cover(2e-3)))
+    ear = Microphone(name="ear", position_m=tuple(OUTSIDE))
+    covers = Covers(spec.model_copy(update={"microphones": (ear,)}))
+    hertz = np.array([1000.0, 4000.0])
+    beside = covers.heard(hertz, 0, np.array([0.25, 0.0, 0.0]))
+    assert (covers.heard(hertz, 0, np.array([0.0, 0.0, 0.03])) < 0.6 * beside).all()
+    assert (beside > 0.9).all()
 
 
 def test_a_wall_lets_through_what_the_mass_law_says_and_a_gap_its_share():

@@ -128,6 +128,7 @@ class SoundingBody:
         self.material: Material = spec.material_of(self.body)
         self.air: Air = spec.air
         self.is_slab = isinstance(self.body.shape, (Plane, TriangleMesh))
+        self.slab = index if self.is_slab else None
         self.dynamic = self.body.motion == "dynamic"
         hollow = isinstance(self.body.shape, (Vessel, Tank))
         self.mass: MassProperties | None = (

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from physreel.analysis import find_impacts
 from physreel.renderers.audio.base import AudioRenderer
 from physreel.renderers.audio.bodies import CONTACT_LOSS, CONTACT_LOSS_SHARE, Bank, SoundingBody
+from physreel.renderers.audio.covers import Covers
 from physreel.renderers.audio.friction import Rub, find_rubs
 from physreel.renderers.audio.gears import GearSound
 from physreel.renderers.audio.kernels import BLOCK, listen, ring, scrape
@@ -116,8 +117,9 @@ class _Recording:
         self.sounds: list[_Sound] = []
         self._losses: dict[int, float] = {}
         self.liquid = LiquidSound(spec, trajectory, self.ears, self.poses, self.bodies, self.length)
-        self.machines = MachineSound(spec, trajectory, self.ears, self.poses, self.bodies, self.length)
-        self.gears = GearSound(spec, trajectory, self.ears, self.poses, self.bodies, self.length)
+        covers = Covers(spec)
+        self.machines = MachineSound(spec, trajectory, self.ears, self.poses, self.bodies, covers, self.length)
+        self.gears = GearSound(spec, trajectory, self.ears, self.poses, self.bodies, covers, self.length)
         if not self.ears:
             return
         # Teeth in mesh are heard as gears, from every step's force: not again as blows and rubs.
@@ -216,7 +218,7 @@ class _Recording:
         speed = self.spec.air.speed_of_sound_m_s
         for channel, ear in enumerate(self.ears):
             arrivals, factors = [], []
-            for image in ear.images(sounding.index if sounding.is_slab else None):
+            for image in ear.images(sounding.slab):
                 distance, cosine, share = image.hears(points, forces)
                 arrivals.append((times + distance / speed) * SAMPLE_RATE_HZ)
                 amount = gains * transmission(bank.hertz[None], distance[:, None], self.spec.air)

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.renderers.audio.bodies import CONTACT_LOSS, Bank, SoundingBody
-from physreel.renderers.audio.covers import cover_over
+from physreel.renderers.audio.covers import Covers
 from physreel.renderers.audio.kernels import scrape
-from physreel.renderers.audio.mix import FAINT_PA, HOP, NEAREST_M, SILENCE_PA, Ear, carry
+from physreel.renderers.audio.mix import FAINT_PA, HOP, NEAREST_M, SILENCE_PA, Ear, Voice, mixed
 from physreel.renderers.audio.poses import Poses
-from physreel.renderers.audio.radiation import transmission
 from physreel.renderers.audio.shafts import Foot, feet_of
 from physreel.renderers.audio.tooth_forces import Mesh, find_meshes, meshing_pairs
 from physreel.spec import Gear, Rack, SceneSpec
@@ -36,15 +35,6 @@ _PLACES = 12
 _TURNING_RAD_S = 0.05
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Voice:
-    """What one body gives off because of teeth: (S,) pascals at 1 m, and where it is every HOP samples (H, 3)."""
-
-    body: int
-    pascals: Floats
-    path: Floats
-
-
 @dataclass(eq=False)
 class GearSound:
     """All that is heard of a clip's teeth; nothing where none mesh.
@@ -55,6 +45,7 @@ class GearSound:
         ears: the microphones.
         poses: of the bodies.
         bodies: as they sound.
+        covers: over gears.
         samples: S.
     """
 
@@ -63,10 +54,11 @@ class GearSound:
     ears: list[Ear]
     poses: Poses
     bodies: list[SoundingBody]
+    covers: Covers
     samples: int
     pairs: frozenset[tuple[int, int]] = frozenset()
     _meshes: list[Mesh] = field(default_factory=list)
-    _voices: list[_Voice] = field(default_factory=list)
+    _voices: list[Voice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pairs = meshing_pairs(self.spec, self.trajectory)
@@ -86,16 +78,12 @@ class GearSound:
             if pascals.any():
                 place = np.mean([place for _, place in parts], axis=0)
                 path = self._path(index, None if own else place)
-                self._voices.append(_Voice(body=index, pascals=pascals, path=path))
+                sounding = self.bodies[index]
+                self._voices.append(Voice(owner=sounding.body.name, pascals=pascals, path=path, slab=sounding.slab))
 
     def stems(self) -> dict[str, Floats]:
         """(C, S) pascals by name of the body that rings."""
-        out: dict[str, Floats] = {}
-        for voice in self._voices:
-            stem = out.setdefault(self.spec.bodies[voice.body].name, np.zeros((len(self.ears), self.samples)))
-            slab = voice.body if self.bodies[voice.body].is_slab else None
-            carry(stem, voice.pascals, voice.path, self.ears, self.spec.air, slab=slab)
-        return out
+        return mixed(self._voices, self.ears, self.spec.air, self.samples)
 
     def events(self) -> tuple[SoundEvent, ...]:
         """A "gear_mesh" of each pair that is heard, a "thump" of each blow that stands out, a "break" of each tooth."""
@@ -175,17 +163,13 @@ class GearSound:
         out = np.zeros(self.samples)
         if not len(bank.hertz) or not len(gain):
             return out
-        share = transmission(bank.hertz, self._way(point), self.spec.air)
-        cover = cover_over(self.spec, body, point)
-        if cover is not None:
-            share = share * cover.passes(bank.hertz, self.spec.air)
         hops = -(-self.samples // HOP) + 2
         if gain.ndim == 1 or times is None:
             gains = np.tile(np.atleast_2d(gain)[:1], (hops, 1))
         else:
             grid = np.arange(hops) * (HOP / SAMPLE_RATE_HZ)
             gains = np.stack([np.interp(grid, times, row) for row in gain.T], 1)
-        gains = gains * share
+        gains = gains * self.covers.heard(bank.hertz, body, point)
         steady = np.abs(gains).max(0) * np.abs(1.0 / bank.rates[1].real)
         keep = steady * float(np.abs(force).max(initial=0.0)) > SILENCE_PA
         if not keep.any():

@@ -14,7 +14,7 @@ from physreel.renderers.audio.bodies import SoundingBody
 from physreel.renderers.audio.entrainment import find_bubbles
 from physreel.renderers.audio.glug import find_glugs
 from physreel.renderers.audio.liquid_events import GLUGS, PLUNGES, Heard, liquid_events
-from physreel.renderers.audio.mix import HOP, NEAREST_M, SILENCE_PA, Ear, carry, patches
+from physreel.renderers.audio.mix import HOP, NEAREST_M, SILENCE_PA, Ear, Voice, mixed, patches
 from physreel.renderers.audio.patter import find_struck
 from physreel.renderers.audio.plunge import Plunge, find_plunges
 from physreel.renderers.audio.poses import Poses
@@ -28,23 +28,11 @@ RECORD_HZ = 240.0
 """How often engines' states are recorded, where no signal says so."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Voice:
-    """A source.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Voice(Voice):
+    """``cause``: fluid and place (see Arrivals) whose events it is part of."""
 
-    Attributes:
-        owner: the stem it belongs to.
-        cause: fluid and place (see Arrivals) whose events it is part of.
-        pascals: (S,) at 1 m.
-        path: (H, 3) where it is every HOP samples.
-        slab: index of the slab that it is, if it is one.
-    """
-
-    owner: str
     cause: tuple[int, int]
-    pascals: Floats
-    path: Floats
-    slab: int | None = None
 
 
 class LiquidSound:
@@ -82,9 +70,10 @@ class LiquidSound:
         )
         self._fall_into()
         for struck in find_struck(spec, self.arrivals, bodies, poses, self.readings, samples):
-            slab = struck.body if bodies[struck.body].is_slab else None
-            owner, path = spec.bodies[struck.body].name, self._still(struck.point)
-            self._voices.append(_Voice(owner, (struck.fluid, struck.place), struck.pascals, path, slab))
+            self._voice(
+                spec.bodies[struck.body].name, (struck.fluid, struck.place), struck.pascals, self._still(struck.point),
+                slab=bodies[struck.body].slab,
+            )  # fmt: skip
         for index, body in enumerate(spec.bodies):
             if isinstance(body.shape, Vessel):
                 self._glugs(index)
@@ -97,11 +86,7 @@ class LiquidSound:
 
     def stems(self) -> dict[str, Floats]:
         """(C, S) pascals by name: a body's is what strikes it, a fluid's its bubbles and glugs."""
-        out: dict[str, Floats] = {}
-        for voice in self._voices:
-            stem = out.setdefault(voice.owner, np.zeros((len(self.ears), self.samples)))
-            carry(stem, voice.pascals, voice.path, self.ears, self.spec.air, slab=voice.slab)
-        return out
+        return mixed(self._voices, self.ears, self.spec.air, self.samples)
 
     def events(self) -> tuple[SoundEvent, ...]:
         """Splashes, drips, pours and glugs that can be heard, in order of time."""
@@ -131,7 +116,7 @@ class LiquidSound:
                 source = mine.loaded(resistance(shape, level, mine.hertz, air), density).sound(self.samples, silence)
                 level = self.readings.calm_level(place, np.arange(0, self.samples, FRAME // 2) / SAMPLE_RATE_HZ)
                 pascals = through_column(source, level, shape, air) * (air.density_kg_m3 / (4.0 * np.pi))
-                self._voices.append(_Voice(name, (fluid, place), pascals, self._mouth(place)))
+                self._voice(name, (fluid, place), pascals, self._mouth(place))
                 continue
             patch = patches(arrivals.point_m[mine.row])
             for k in range(int(patch.max()) + 1):
@@ -139,7 +124,7 @@ class LiquidSound:
                 # Liquid all around below: it sounds into half of space.
                 pascals = part.sound(self.samples, silence) * (air.density_kg_m3 / (2.0 * np.pi))
                 path = self._still(arrivals.point_m[part.row].mean(0))
-                self._voices.append(_Voice(name, (fluid, place), pascals, path))
+                self._voice(name, (fluid, place), pascals, path)
 
     def _glugs(self, vessel: int) -> None:
         glugs = find_glugs(self.spec, self.readings, vessel)
@@ -149,7 +134,7 @@ class LiquidSound:
         pascals = glugs.rings.sound(self.samples, self._silence_m3_s2()) * scale
         path = self._mouth(vessel)
         cause = (glugs.fluid, GLUGS + vessel)
-        self._voices.append(_Voice(self.spec.fluids[glugs.fluid].name, cause, pascals, path))
+        self._voice(self.spec.fluids[glugs.fluid].name, cause, pascals, path)
         for time in glugs.time_s.tolist():
             place = path[min(round(time * SAMPLE_RATE_HZ / HOP), len(path) - 1)]
             self.heard.append(Heard(kind="glug", time_s=time, cause=cause, body=vessel, point=place))
@@ -159,10 +144,15 @@ class LiquidSound:
         pascals = plunge.ring.sound(self.samples, self._silence_m3_s2()) * scale
         path = self._mouth(plunge.vessel)
         cause = (plunge.fluid, PLUNGES + number)
-        self._voices.append(_Voice(self.spec.fluids[plunge.fluid].name, cause, pascals, path))
+        self._voice(self.spec.fluids[plunge.fluid].name, cause, pascals, path)
         for time in plunge.ring.time_s.tolist():
             at = path[min(round(time * SAMPLE_RATE_HZ / HOP), len(path) - 1)]
             self.heard.append(Heard(kind="plop", time_s=time, cause=cause, body=plunge.body, point=at))
+
+    def _voice(
+        self, owner: str, cause: tuple[int, int], pascals: Floats, path: Floats, *, slab: int | None = None
+    ) -> None:
+        self._voices.append(_Voice(owner=owner, cause=cause, pascals=pascals, path=path, slab=slab))
 
     def _silence_m3_s2(self) -> float:
         return SILENCE_PA * 0.02 * 4.0 * np.pi / self.spec.air.density_kg_m3

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from physreel.geometry.bearings import load_point_m
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.renderers.audio.belts import squeal_force
-from physreel.renderers.audio.bodies import CONTACT_LOSS, Bank, SoundingBody
-from physreel.renderers.audio.covers import Cover, cover_over
+from physreel.renderers.audio.bodies import CONTACT_LOSS, SoundingBody
+from physreel.renderers.audio.covers import Covers
 from physreel.renderers.audio.engines import exhaust_pascals
 from physreel.renderers.audio.kernels import BLOCK, ring, scrape
-from physreel.renderers.audio.mix import FAINT_PA, HOP, NEAREST_M, SILENCE_PA, Ear, carry
+from physreel.renderers.audio.mix import FAINT_PA, HOP, NEAREST_M, SILENCE_PA, Ear, Voice, mixed
 from physreel.renderers.audio.poses import Poses
 from physreel.renderers.audio.races import race_force
-from physreel.renderers.audio.radiation import transmission
 from physreel.spec import Belt, GasCylinder, SceneSpec
 from physreel.values import SAMPLE_RATE_HZ, SoundEvent, Trajectory
 
@@ -30,24 +29,11 @@ _WINDOW = 8192
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Voice:
-    """What one machine part makes a body give off.
-
-    Attributes:
-        kind: of its event.
-        part: the machine part.
-        body: index of the body that rings.
-        time_s: when it begins.
-        pascals: (S,) at 1 m.
-        path: (H, 3) where it is every HOP samples.
-    """
+class _Voice(Voice):
+    """What one machine part makes a body give off: the ``kind`` of its event, and when that begins."""
 
     kind: str
-    part: str
-    body: int
     time_s: float
-    pascals: Floats
-    path: Floats
 
 
 @dataclass(eq=False)
@@ -60,6 +46,7 @@ class MachineSound:
         ears: the microphones.
         poses: of the bodies.
         bodies: as they sound.
+        covers: over machine parts.
         samples: S.
     """
 
@@ -68,17 +55,17 @@ class MachineSound:
     ears: list[Ear]
     poses: Poses
     bodies: list[SoundingBody]
+    covers: Covers
     samples: int
     _voices: list[_Voice] = field(default_factory=list)
-    _covers: dict[int, Cover | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.ears:
             return
         knocks = self.trajectory.knocks
-        for source, part in enumerate(knocks.sources):
+        for source in range(len(knocks.sources)):
             for body in np.unique(knocks.body[knocks.source == source]).tolist():
-                self._knocks(part, np.flatnonzero((knocks.source == source) & (knocks.body == body)), body)
+                self._knocks(np.flatnonzero((knocks.source == source) & (knocks.body == body)), body)
         for bearing in self.spec.bearings:
             if f"cage_angle:{bearing.name}" in self.trajectory.signals:
                 self._rolling(bearing.name)
@@ -91,12 +78,7 @@ class MachineSound:
 
     def stems(self) -> dict[str, Floats]:
         """(C, S) pascals by name of the body that rings."""
-        out: dict[str, Floats] = {}
-        for voice in self._voices:
-            stem = out.setdefault(self.spec.bodies[voice.body].name, np.zeros((len(self.ears), self.samples)))
-            slab = voice.body if self.bodies[voice.body].is_slab else None
-            carry(stem, voice.pascals, voice.path, self.ears, self.spec.air, slab=slab)
-        return out
+        return mixed(self._voices, self.ears, self.spec.air, self.samples)
 
     def events(self) -> tuple[SoundEvent, ...]:
         """One for each part that is heard, at its beginning.
@@ -115,14 +97,14 @@ class MachineSound:
                     time_s=voice.time_s,
                     heard_s=heard,
                     kind=voice.kind,
-                    bodies=(self.spec.bodies[voice.body].name,),
+                    bodies=(voice.owner,),
                     dominant_hz=_loudest_hz(voice.pascals),
                     peak_pa=peak,
                 )
             )
         return tuple(found)
 
-    def _knocks(self, part: str, rows: NDArray[np.int64], body: int) -> None:
+    def _knocks(self, rows: NDArray[np.int64], body: int) -> None:
         """All blows of one part on one body. They are heard from where they are on the mean: a machine part is small.
 
         What holds the machine touches the body all the time.
@@ -134,7 +116,7 @@ class MachineSound:
         bank = sounding.bank(sounding.piece_at(local[0]), CONTACT_LOSS)
         gains, _ = bank.gains(local, toward)
         center = points.mean(0)
-        gains = gains * self._out(bank, body, center)
+        gains = gains * self.covers.heard(bank.hertz, body, center)
         pascals = np.zeros(self.samples)
         held = np.ones(-(-self.samples // BLOCK), np.bool_)
         ring(
@@ -142,11 +124,7 @@ class MachineSound:
             knocks.impulse_n_s[rows] * np.pi / (2.0 * lengths), gains, np.full(len(rows), bank.direct),
             float(SAMPLE_RATE_HZ), _QUIET * SILENCE_PA,
         )  # fmt: skip
-        self._voices.append(
-            _Voice(
-                kind="knocks", part=part, body=body, time_s=float(times[0]), pascals=pascals, path=self._still(center)
-            )
-        )
+        self._voice("knocks", body, float(times[0]), pascals, self._still(center))
 
     def _rolling(self, name: str) -> None:
         bearing = next(bearing for bearing in self.spec.bearings if bearing.name == name)
@@ -156,7 +134,7 @@ class MachineSound:
         local, way = self._into_body(body, np.zeros(1), point[None], toward[None])
         bank = sounding.bank(sounding.piece_at(local[0]), CONTACT_LOSS)
         gains, _ = bank.gains(local, way)
-        gains = gains * self._out(bank, body, point)
+        gains = gains * self.covers.heard(bank.hertz, body, point)
         force = race_force(self.spec, self.trajectory, bearing, self.samples)
         moving = np.flatnonzero(force)
         if not len(moving):
@@ -168,12 +146,7 @@ class MachineSound:
                 pascals, 0, force, np.repeat(gains, hops, axis=0), HOP, bank.rates[1], bank.weights,
                 float(SAMPLE_RATE_HZ), _QUIET * SILENCE_PA,
             )  # fmt: skip
-        self._voices.append(
-            _Voice(
-                kind="rolling", part=name, body=body, time_s=float(moving[0]) / SAMPLE_RATE_HZ, pascals=pascals,
-                path=self._still(point),
-            )
-        )  # fmt: skip
+        self._voice("rolling", body, float(moving[0]) / SAMPLE_RATE_HZ, pascals, self._still(point))
 
     def _exhaust(self, cylinder: GasCylinder) -> None:
         """From a port in what the piston slides in, over the piston; of a cylinder in the world, the piston's."""
@@ -185,12 +158,7 @@ class MachineSound:
         pascals = exhaust_pascals(self.spec, self.trajectory, cylinder, self.samples)
         loud = np.flatnonzero(np.abs(pascals) > 0.1 * np.abs(pascals).max(initial=0.0))
         if len(loud):
-            self._voices.append(
-                _Voice(
-                    kind="exhaust", part=cylinder.name, body=owner, time_s=float(loud[0]) / SAMPLE_RATE_HZ,
-                    pascals=pascals, path=np.tile(path.mean(0), (len(path), 1)),
-                )
-            )  # fmt: skip
+            self._voice("exhaust", owner, float(loud[0]) / SAMPLE_RATE_HZ, pascals, self._still(path.mean(0)))
 
     def _squeal(self, belt: Belt) -> None:
         """From the pulley on which the belt lies the less, for there it slips: it shakes what carries its shaft."""
@@ -211,33 +179,25 @@ class MachineSound:
         force = squeal_force(self.spec, self.trajectory, belt, self.samples, bank.hertz[: len(bank.groups)])
         heard = np.flatnonzero(force)
         gains, _ = bank.gains(local, way)
-        gains = gains * self._out(bank, body, shaft)
+        gains = gains * self.covers.heard(bank.hertz, body, shaft)
         pascals = np.zeros(self.samples)
         hops = -(-self.samples // HOP) + 2
         scrape(
             pascals, 0, force, np.repeat(gains, hops, axis=0), HOP, bank.rates[1], bank.weights,
             float(SAMPLE_RATE_HZ), _QUIET * SILENCE_PA,
         )  # fmt: skip
-        self._voices.append(
-            _Voice(
-                kind="squeal", part=belt.name, body=body, time_s=float(heard[0]) / SAMPLE_RATE_HZ, pascals=pascals,
-                path=self._still(shaft),
-            )
-        )  # fmt: skip
+        self._voice("squeal", body, float(heard[0]) / SAMPLE_RATE_HZ, pascals, self._still(shaft))
 
     def _into_body(self, body: int, times: Floats, points: Floats, way: Floats) -> tuple[Floats, Floats]:
         position, quat = self.poses.at(body, times)
         back = conjugate_wxyz(quat)
         return rotate_wxyz(back, points - position), rotate_wxyz(back, way)
 
-    def _out(self, bank: Bank, body: int, point: Floats) -> Floats:
-        """(K,) share of each mode's pressure that gets out of a cover, and through the air to the first microphone."""
-        way = max(float(np.linalg.norm(point - self.ears[0].position)), NEAREST_M)
-        share = transmission(bank.hertz, way, self.spec.air)
-        if body not in self._covers:
-            self._covers[body] = cover_over(self.spec, body, point)
-        cover = self._covers[body]
-        return np.asarray(share if cover is None else share * cover.passes(bank.hertz, self.spec.air))
+    def _voice(self, kind: str, body: int, time_s: float, pascals: Floats, path: Floats) -> None:
+        sounding = self.bodies[body]
+        self._voices.append(
+            _Voice(owner=sounding.body.name, pascals=pascals, path=path, slab=sounding.slab, kind=kind, time_s=time_s)
+        )
 
     def _still(self, point: Floats) -> Floats:
         return np.tile(point, (-(-self.samples // HOP) + 2, 1))

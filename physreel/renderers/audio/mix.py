@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +122,32 @@ def carry(out: Floats, pascals: Floats, path: Floats, ears: list[Ear], air: Air,
                     out[channel], padded * loud, low - _MARGIN, distance, HOP, air.speed_of_sound_m_s,
                     float(SAMPLE_RATE_HZ), ear.interpolation,
                 )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Voice:
+    """A small source.
+
+    Attributes:
+        owner: the stem it belongs to.
+        pascals: (S,) at 1 m by time of departure.
+        path: (H, 3) where it is every HOP samples.
+        slab: index of the slab that it is, if it is one.
+    """
+
+    owner: str
+    pascals: Floats
+    path: Floats
+    slab: int | None = None
+
+
+def mixed(voices: Iterable[Voice], ears: list[Ear], air: Air, samples: int) -> dict[str, Floats]:
+    """(C, samples) pascals of each owner's voices together, by name."""
+    out: dict[str, Floats] = {}
+    for voice in voices:
+        stem = out.setdefault(voice.owner, np.zeros((len(ears), samples)))
+        carry(stem, voice.pascals, voice.path, ears, air, slab=voice.slab)
+    return out
 
 
 def patches(points: Floats) -> NDArray[np.int64]:
