@@ -157,8 +157,8 @@ def watch_solid(prep: Preparation, trajectory: Trajectory, path: Floats) -> None
         i: _piece_centers(shape, pose[:, i]) for i in moving if isinstance(shape := spec.bodies[i].shape, Compound)
     }
     for s, solid in enumerate(spec.bodies):
-        if solid.motion == "dynamic":
-            continue
+        if solid.motion in ("dynamic", "carried"):
+            continue  # what is carried touches nothing
         others = [i for i in moving if (min(i, s), max(i, s)) not in prep.free_pairs]
         if not others:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -51,8 +52,6 @@ class Bearing(SpecModel):
 
     @model_validator(mode="after")
     def _balls_fit(self) -> Bearing:
-        import math
-
         problems = []
         room = self.pitch_diameter_m * math.sin(math.pi / self.ball_count)
         if self.ball_diameter_m >= room:

@@ -25,7 +25,7 @@ class KnockTable:
         direction: (K, 3) unit, of the force on the body.
         body: (K,) int32, index of the body that is struck.
         source: (K,) int32, index into ``sources``.
-        sources: names of the machine parts of the spec (bearings, cylinders) that knock.
+        sources: names of the machine parts of the spec (bearings and joints with play) that knock.
     """
 
     time_s: NDArray[np.float64]
