@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from physreel.errors import SpecError
-from physreel.geometry.belts import BeltPath
+from physreel.geometry.belts import BeltPath, holding_force_n
 from physreel.geometry.rotations import rotate_wxyz
-from physreel.simulators.belts import BeltPart, holding_force_n
+from physreel.simulators.belts import BeltPart
 from physreel.simulators.machinery import JointMotion, PartRecord, machine_parts
 from physreel.simulators.preparation import prepare
 from physreel.spec import Belt, Body, Box, Cylinder, Joint, Pulley, SceneSpec

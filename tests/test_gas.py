@@ -9,14 +9,15 @@ import pytest
 from engine_worlds import BORE_M, ROD_M, STROKE_M, one_cylinder
 
 from physreel.errors import SpecError
-from physreel.geometry.cranks import SliderCrank
-from physreel.simulators.gas import AMBIENT_PA, POLYTROPIC, GasPart
+from physreel.geometry.cranks import POLYTROPIC, SliderCrank
+from physreel.simulators.gas import GasPart
 from physreel.simulators.machinery import JointMotion
 from physreel.simulators.mujoco import MujocoSimulator
 from physreel.simulators.preparation import prepare
 from physreel.spec import Motor, SceneSpec
 from physreel.values import Trajectory
 
+AMBIENT_PA = 101_325.0
 AREA_M2 = np.pi * BORE_M**2 / 4.0
 GAS: dict[str, Any] = {"compression_ratio": 3.0, "peak_pressure_pa": 9e5}
 

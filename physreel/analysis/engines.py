@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.geometry.cranks import POLYTROPIC
 from physreel.spec import GasCylinder, Joint, SceneSpec
 from physreel.values import Signal, Trajectory
 
@@ -19,7 +20,6 @@ Floats = NDArray[np.float64]
 
 Fault = Literal["none", "misfire", "knocking_rod", "slipping_belt", "unbalanced_flywheel", "worn_bearing"]
 
-AMBIENT_PA, POLYTROPIC = 101_325.0, 1.32
 FIRED_SHARE = 1.15
 """A cycle has fired if its peak is this many times what compression alone would give."""
 
@@ -106,7 +106,7 @@ def read_engine(spec: SceneSpec, trajectory: Trajectory) -> Engine:
         angle_rad=angle.values,
         mean_rev_s=float(turns / max(time[-1], 1e-9)),
         fluctuation=_fluctuation(angle.values, signals[f"speed:{crank}"].values),
-        fired=tuple(_fired(trajectory, cylinder, time, angle.values) for cylinder in cylinders),
+        fired=tuple(_fired(spec, trajectory, cylinder, time, angle.values) for cylinder in cylinders),
         slip_share=slip_share,
         first_slip_s=first_slip,
         rod_knocks=_knock_times(trajectory, [joint.name for joint in rods]),
@@ -156,10 +156,12 @@ def _tops(cylinder: GasCylinder, time: Floats, angle: Floats) -> Floats:
     return np.asarray(np.interp(whole, turn, time), np.float64)
 
 
-def _fired(trajectory: Trajectory, cylinder: GasCylinder, time: Floats, angle: Floats) -> tuple[bool, ...]:
+def _fired(
+    spec: SceneSpec, trajectory: Trajectory, cylinder: GasCylinder, time: Floats, angle: Floats
+) -> tuple[bool, ...]:
     pressure = trajectory.signals[f"pressure:{cylinder.name}"]
     at = np.arange(len(pressure.values)) / pressure.rate_hz
-    alone = AMBIENT_PA * cylinder.compression_ratio**POLYTROPIC
+    alone = spec.air.pressure_pa * cylinder.compression_ratio**POLYTROPIC
     degrees = np.interp(at, time, np.degrees(angle)) - cylinder.firing_angle_deg
     found = []
     for top in _tops(cylinder, time, angle):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.errors import SpecError
 from physreel.spec import Bearing, SceneSpec
 
 Floats = NDArray[np.float64]
@@ -105,11 +106,19 @@ def first_pit_angle_rad(bearing: Bearing) -> float:
 
 
 def load_point_m(spec: SceneSpec, bearing: Bearing) -> tuple[Floats, Floats]:
-    """Where the outer race is pressed most (3,), world, and in which direction (3,)."""
+    """Where the outer race is pressed most (3,), world, and in which direction (3,).
+
+    Raises:
+        SpecError: a load along the shaft.
+    """
     joint = next(joint for joint in spec.joints if joint.name == bearing.joint)
     axis, load = np.array(joint.axis), np.array(bearing.load_direction)
     across = load - (load @ axis) * axis
-    toward = across / np.linalg.norm(across)
+    size = float(np.linalg.norm(across))
+    if size < 1e-3:
+        where = f"bearings.{spec.bearings.index(bearing)}.load_direction"
+        raise SpecError([f"{where}: {bearing.load_direction} is along the shaft; give one across it"])
+    toward = across / size
     reach = 0.5 * (bearing.pitch_diameter_m + bearing.ball_diameter_m)
     return np.array(joint.anchor_m) + reach * toward, toward
 

@@ -1,7 +1,11 @@
-"""The way of an open belt round two pulleys."""
+"""The way of an open belt round two pulleys, and what friction lets it pass on.
+
+Euler  L. Euler, Mém. Acad. Sci. Berlin 18, 265 (1762); J. A. Eytelwein, Handbuch der Statik fester Körper (1808)
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,6 +66,8 @@ class BeltPath:
                     "an open belt needs parallel axes"
                 ]
             )
+        if driver is driven:
+            raise SpecError([f"{where}: both pulleys are on the hinge {driver.name!r}; a belt runs between two hinges"])
         between = np.subtract(driven.anchor_m, driver.anchor_m)
         between = between - axis * float(between @ axis)
         distance = float(np.linalg.norm(between))
@@ -135,3 +141,10 @@ class BeltPath:
         """(…,) how far along the line of centres points (…, 3) are: 0 at the driver's centre, 1 at the driven one's."""
         way = (np.asarray(points_m, np.float64) - self.driver_m) @ self.along
         return np.clip(way / self.distance_m, 0.0, 1.0)
+
+
+def holding_force_n(belt: Belt, path: BeltPath, *, sliding: bool = False) -> float:
+    """The most that friction lets a belt pass on, N: 2 T tanh(μ θ / 2) (Euler); ``sliding``: once it slips."""
+    friction = belt.friction * (1.0 - belt.friction_drop) if sliding else belt.friction
+    wrap = min(path.driver_wrap_rad, path.driven_wrap_rad)
+    return 2.0 * belt.tension_n * math.tanh(0.5 * friction * wrap)

@@ -1,4 +1,4 @@
-"""Slider-cranks: where a piston is for each angle of its crank, read off the joints of a spec."""
+"""Slider-cranks: where a piston is for each angle of its crank, read off the joints of a spec; what gas in them is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from physreel.errors import SpecError
 from physreel.spec import GasCylinder, Joint, SceneSpec
 
 Floats = NDArray[np.float64]
+
+POLYTROPIC = 1.32
+"""Exponent of compression and expansion: not 1.4, which stands for the heat that goes to the walls."""
+
+EXHAUST_K = 700.0
+"""Temperature of what leaves a cylinder."""
 
 _ASIDE_SHARE = 0.02
 """Of the stroke: how far a piston's line may miss the crank's axis, or a crank pin its circle."""

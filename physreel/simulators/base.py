@@ -11,7 +11,7 @@ from physreel.values import Trajectory
 
 Capability = Literal["rigid", "joints", "couplings", "driven", "machines", "liquids", "two_way"]
 """``rigid``: bodies that move by forces, without liquids; ``two_way``: the same in liquids, which they push as well;
-``machines``: meshing teeth, bearings, belts, gas, brakes, motors that start later."""
+``machines``: meshing teeth, bearings, belts, gas, brakes, slides with play, motors that start later."""
 
 
 def required_capabilities(spec: SceneSpec) -> frozenset[Capability]:
@@ -36,7 +36,7 @@ def _has_machines(spec: SceneSpec) -> bool:
     return bool(
         parts
         or any(body.motion == "carried" or isinstance(body.shape, Gear | Rack | Ring) for body in spec.bodies)
-        or any(joint.friction for joint in spec.joints)
+        or any(joint.friction or joint.has_play for joint in spec.joints)
         or any(motor.start_s or motor.ramp_s for motor in motors)
     )
 

@@ -16,7 +16,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.errors import SpecError
 from physreel.geometry.bearings import (
     HERTZ_MODULUS_PA,
     ball_loads,
@@ -25,6 +24,7 @@ from physreel.geometry.bearings import (
     defect_ball,
     first_ball_angle_rad,
     first_pit_angle_rad,
+    load_point_m,
 )
 from physreel.geometry.rotations import multiply_wxyz, rotate_wxyz
 from physreel.simulators.machinery import JointMotion, MachinePart, PartRecord, signal_stride
@@ -62,17 +62,7 @@ class BearingPart(MachinePart):
         self.joint = next(k for k, joint in enumerate(spec.joints) if joint.name == bearing.joint)
         joint = spec.joints[self.joint]
         self.axis, self.anchor = np.array(joint.axis), np.array(joint.anchor_m)
-        load = np.array(bearing.load_direction)
-        across = load - (load @ self.axis) * self.axis
-        problems = []
-        if np.linalg.norm(across) < 1e-3:
-            given = bearing.load_direction
-            problems.append(f"bearing {bearing.name!r}: load_direction {given} is along the shaft; give one across it")
-        if spec.bodies[spec.body_index(bearing.housing)].motion != "static":
-            problems.append(f"bearing {bearing.name!r}: its housing {bearing.housing!r} must be static")
-        if problems:
-            raise SpecError(problems)
-        self.toward = across / np.linalg.norm(across)
+        _, self.toward = load_point_m(spec, bearing)
         self.aside = np.cross(self.axis, self.toward)
         self.ratio = bearing_orders(bearing).ftf * (1.0 - bearing.slip_share)
 
@@ -145,9 +135,12 @@ class BearingPart(MachinePart):
         half = 0.5 * self.bearing.pitch_diameter_m
         if defect.part == "cage":
             # Balls are slowed where nothing presses them; the one behind the broken bar catches up as the zone begins.
-            entry = -math.radians(CAGE_ENTRY_DEG) * float(np.sign(shaft[-1] - shaft[0]) or 1.0)
-            at = _passings(time, way.place(way.defect_ball, cage) - entry)
-            found.append((at, np.full(len(at), entry), _rate(time, cage, at) * half))
+            for sense in (1.0, -1.0):
+                entry = -sense * math.radians(CAGE_ENTRY_DEG)
+                at = _passings(time, way.place(way.defect_ball, cage) - entry)
+                rate = _rate(time, cage, at)
+                comes = rate * sense > 0.0
+                found.append((at[comes], np.full(comes.sum(), entry), rate[comes] * half))
         elif defect.part == "ball":
             travel = way.travel(way.defect_ball, cage)
             for side in (0.0, math.pi):  # outer race, inner race

@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import SpecError
-from physreel.geometry.belts import BeltPath
+from physreel.geometry.belts import BeltPath, holding_force_n
 from physreel.geometry.rotations import rotate_wxyz, wxyz_to_matrix
-from physreel.simulators.machinery import JointMotion, MachinePart, PartRecord, signal_stride
+from physreel.simulators.machinery import JointMotion, MachinePart, PartRecord, signal_stride, slides_under
 from physreel.simulators.preparation import Preparation
 from physreel.spec import Belt
 from physreel.values import Signal
@@ -91,18 +91,14 @@ class BeltPart(MachinePart):
     def _inertia(self, joint_index: int) -> float:
         """Moment of inertia about a hinge of the one body on it; what hangs on that only adds to it."""
         joint = self._prep.spec.joints[joint_index]
-        names = [body.name for body in self._prep.spec.bodies]
-        for name in (joint.child, joint.parent):
-            mass = None if name is None else self._prep.masses[names.index(name)]
-            if name is None or mass is None:
-                continue
-            body = self._prep.spec.bodies[names.index(name)]
-            axis = np.asarray(joint.axis)
-            local = wxyz_to_matrix(body.orientation_wxyz).T @ axis
-            centre = np.asarray(body.position_m) + rotate_wxyz(body.orientation_wxyz, mass.center)
-            arm = np.cross(axis, centre - np.asarray(joint.anchor_m))
-            return float(local @ mass.inertia @ local + mass.mass * (arm @ arm))
-        raise AssertionError("a hinge of which neither body moves is refused on preparation")
+        index = self._prep.spec.body_index(joint.child)
+        body, mass = self._prep.spec.bodies[index], self._prep.masses[index]
+        assert mass is not None
+        axis = np.asarray(joint.axis)
+        local = wxyz_to_matrix(body.orientation_wxyz).T @ axis
+        centre = np.asarray(body.position_m) + rotate_wxyz(body.orientation_wxyz, mass.center)
+        arm = np.cross(axis, centre - np.asarray(joint.anchor_m))
+        return float(local @ mass.inertia @ local + mass.mass * (arm @ arm))
 
     def push(self, step: int, position: Floats, velocity: Floats, effort: Floats) -> None:
         """See MachinePart.push."""
@@ -177,23 +173,10 @@ class BeltPart(MachinePart):
         return found
 
 
-def holding_force_n(belt: Belt, path: BeltPath, *, sliding: bool = False) -> float:
-    """The most that friction lets a belt pass on by Euler and Eytelwein; ``sliding``: once it slips."""
-    friction = belt.friction * (1.0 - belt.friction_drop) if sliding else belt.friction
-    wrap = min(path.driver_wrap_rad, path.driven_wrap_rad)
-    return 2.0 * belt.tension_n * math.tanh(0.5 * friction * wrap)
-
-
 def carried_along(prep: Preparation, motion: JointMotion, joint: int) -> Floats:
     """(T + 1, 3) how far a hinge has been moved by the slides that its parent stands on; not by what turns."""
     spec = prep.spec
-    holds = {item.child: (j, item) for j, item in enumerate(spec.joints)}
     moved = np.zeros((len(motion.at_frames(motion.position)), 3))
-    name, seen = spec.joints[joint].parent, set[str]()
-    while name is not None and name in holds and name not in seen:
-        seen.add(name)
-        j, item = holds[name]
-        if item.kind == "slide":
-            moved += motion.at_frames(motion.position[:, j])[:, None] * np.asarray(item.axis)
-        name = item.parent
+    for j, axis in slides_under(spec, spec.joints[joint].parent):
+        moved += motion.at_frames(motion.position[:, j])[:, None] * axis
     return moved

@@ -4,8 +4,9 @@ Pressure and mass are integrated through the cycle, with angles counted from the
 
     V dp/dt = n (R T_in m_in - R T m_out - p dV/dt) + (n - 1) dQ/dt,
 
-n being 1.32 and not 1.4, which stands for the heat that goes to the walls. Heat is released after Wiebe, from 10°
-before to 40° after top dead centre, as much of it as brings the pressure to ``peak_pressure_pa`` at NOMINAL_REV_S.
+n being POLYTROPIC. Heat is released after Wiebe, from 10° before to 40° after top dead centre, as much of it as brings
+the pressure to ``peak_pressure_pa`` at NOMINAL_REV_S; the air outside is that of the spec. Each charge burns once, and
+only while the crank turns forwards: one that is turned backwards draws in what it has let out, in which nothing burns.
 Valves are orifices whose opening rises and falls as a half sine; flow through them is choked or not after Saint-Venant.
 When the exhaust valve opens, at 140°, the gas is still above the pressure outside and blows down: that is the pulse
 that an engine's note is made of. The exhaust is open to the air, and nothing swings in pipes.
@@ -25,18 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.errors import SpecError
-from physreel.geometry.cranks import SliderCrank
-from physreel.simulators.machinery import JointMotion, MachinePart, PartRecord
+from physreel.geometry.cranks import EXHAUST_K, POLYTROPIC, SliderCrank
+from physreel.simulators.machinery import JointMotion, MachinePart, PartRecord, signal_stride
 from physreel.simulators.preparation import Preparation
 from physreel.spec import GasCylinder
 from physreel.values import Signal
 
 Floats = NDArray[np.float64]
 
-AMBIENT_PA = 101_325.0
-INTAKE_K, EXHAUST_K = 300.0, 700.0
 GAS_J_KG_K = 287.0
-POLYTROPIC = 1.32
+INTAKE_WARMS_K = 6.85
+"""By how much the walls of the port warm the air that is let in."""
+
 BURN_FROM_DEG, BURN_FOR_DEG = -10.0, 50.0
 EXHAUST_OPENS_DEG, EXHAUST_CLOSES_DEG = 140.0, 370.0
 INTAKE_OPENS_DEG, INTAKE_CLOSES_DEG = 350.0, 580.0
@@ -52,10 +53,13 @@ _ROUNDS = 4
 """Steps of a cycle at nominal speed, and cycles until one is like the one before."""
 
 _SUBSTEPS = 6
-_PRESSURE, _MASS = 0, 1
+_ROUNDING = 1e-9
+"""Of shares of heat: where one step ends and the next begins they may differ in their last digits."""
+
+_PRESSURE, _MASS, _BURNT = 0, 1, 2
 _CONSTANTS = (
-    AMBIENT_PA, INTAKE_K * GAS_J_KG_K, EXHAUST_K * GAS_J_KG_K, POLYTROPIC, math.radians(BURN_FROM_DEG),
-    math.radians(BURN_FOR_DEG), math.radians(EXHAUST_OPENS_DEG), math.radians(EXHAUST_CLOSES_DEG),
+    EXHAUST_K * GAS_J_KG_K, POLYTROPIC, math.radians(BURN_FROM_DEG), math.radians(BURN_FOR_DEG),
+    math.radians(EXHAUST_OPENS_DEG), math.radians(EXHAUST_CLOSES_DEG),
     math.radians(INTAKE_OPENS_DEG), math.radians(INTAKE_CLOSES_DEG),
 )  # fmt: skip
 
@@ -63,7 +67,7 @@ _CONSTANTS = (
 @numba.njit(cache=True, nogil=True)
 def _burnt(angle):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Share of the heat that has been released at an angle in (-2π, 2π], by Wiebe's function."""
-    x = (angle - _CONSTANTS[4]) / _CONSTANTS[5]
+    x = (angle - _CONSTANTS[2]) / _CONSTANTS[3]
     if x <= 0.0:
         return 0.0
     return 1.0 - math.exp(-5.0 * x * x * x)
@@ -79,45 +83,55 @@ def _lift(angle, opens, closes):  # type: ignore[no-untyped-def]  # pragma: no c
 @numba.njit(cache=True, nogil=True)
 def _orifice(area, high, low, warmth):  # type: ignore[no-untyped-def]  # pragma: no cover
     """kg/s through an area from pressure ``high`` with R T = ``warmth`` to ``low``."""
-    n = _CONSTANTS[3]
+    n = _CONSTANTS[1]
     ratio = max(low / high, (2.0 / (n + 1.0)) ** (n / (n - 1.0)))
     flow = 2.0 * n / (n - 1.0) * (ratio ** (2.0 / n) - ratio ** ((n + 1.0) / n))
     return area * high / math.sqrt(warmth) * math.sqrt(max(flow, 0.0))
 
 
 @numba.njit(cache=True, nogil=True)
-def advance(state, angle_0, angle_1, volume_0, volume_1, valve_area, heat, step_s, substeps):  # type: ignore[no-untyped-def]  # pragma: no cover
+def advance(state, angle_0, angle_1, volume_0, volume_1, valve_area, heat, air, step_s, substeps):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Take gas through a step; return the mass that left by the exhaust, kg.
 
     Args:
-        state: (2,) pressure and mass, changed.
+        state: (3,) pressure, mass, and the share of this charge's heat that has been released; changed.
         angle_0: rad from the top dead centre of combustion, before the step; any number of turns.
         angle_1: after it.
         volume_0: m³ before.
         volume_1: after.
         valve_area: effective area of a fully open valve, m².
         heat: J released in a cycle.
+        air: pressure outside, and R T of what is let in.
         step_s: length.
         substeps: into which it is divided.
     """
-    ambient, intake, exhaust, n = _CONSTANTS[0], _CONSTANTS[1], _CONSTANTS[2], _CONSTANTS[3]
+    ambient, intake = air
+    exhaust, n = _CONSTANTS[0], _CONSTANTS[1]
     cycle = 4.0 * math.pi
     h = step_s / substeps
-    pressure, mass = state[_PRESSURE], state[_MASS]
+    pressure, mass, burnt = state[_PRESSURE], state[_MASS], state[_BURNT]
+    half = 0.5 * (angle_1 - angle_0) / substeps
     left = 0.0
     for k in range(substeps):
         a = angle_0 + (angle_1 - angle_0) * (k + 0.5) / substeps
         a -= cycle * math.floor(a / cycle)
         before = volume_0 + (volume_1 - volume_0) * k / substeps
         after = volume_0 + (volume_1 - volume_0) * (k + 1) / substeps
-        if heat > 0.0 and (a < 1.5 or a > cycle - 0.5):
+        if half < 0.0 and _lift(a, _CONSTANTS[4], _CONSTANTS[5]) > 0.0:
+            burnt = 1.0
+        elif half > 0.0 and _lift(a, _CONSTANTS[6], _CONSTANTS[7]) > 0.0:
+            burnt = 0.0
+        if heat > 0.0 and half > 0.0 and (a < 1.5 or a > cycle - 0.5):
             middle = a if a < 1.5 else a - cycle
-            half = 0.5 * (angle_1 - angle_0) / substeps
-            released = heat * (_burnt(middle + half) - _burnt(middle - half))
-            pressure += (n - 1.0) * released / before
+            so_far, now = _burnt(middle - half), _burnt(middle + half)
+            if so_far < burnt - _ROUNDING:
+                so_far = burnt
+            if now > so_far:
+                pressure += (n - 1.0) * (heat * (now - so_far)) / before
+                burnt = now
         pressure *= (before / after) ** n
         for valve in range(2):
-            lift = _lift(a, _CONSTANTS[6 + 2 * valve], _CONSTANTS[7 + 2 * valve])
+            lift = _lift(a, _CONSTANTS[4 + 2 * valve], _CONSTANTS[5 + 2 * valve])
             if lift == 0.0:
                 continue
             # No more than brings the pressure to that outside: what flows is quick beside a step.
@@ -137,16 +151,16 @@ def advance(state, angle_0, angle_1, volume_0, volume_1, valve_area, heat, step_
                 mass += flow
                 if valve == 0:
                     left -= flow
-    state[_PRESSURE], state[_MASS] = pressure, mass
+    state[_PRESSURE], state[_MASS], state[_BURNT] = pressure, mass, burnt
     return left
 
 
 @numba.njit(cache=True, nogil=True)
-def _cycle(state, angle, volume, valve_area, heat, step_s, table):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Go once through angles and volumes (M + 1,), keeping the state at each of the first M in ``table`` (M, 2)."""
+def _cycle(state, angle, volume, valve_area, heat, air, step_s, table):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Go once through angles and volumes (M + 1,), keeping the state at each of the first M in ``table`` (M, 3)."""
     for k in range(len(angle) - 1):
         table[k] = state
-        advance(state, angle[k], angle[k + 1], volume[k], volume[k + 1], valve_area, heat, step_s, 1)
+        advance(state, angle[k], angle[k + 1], volume[k], volume[k + 1], valve_area, heat, air, step_s, 1)
 
 
 class GasPart(MachinePart):
@@ -167,13 +181,19 @@ class GasPart(MachinePart):
         self._valve = VALVE_SHARE * self._area
         self._clearance = self._area * cylinder.stroke_m / (cylinder.compression_ratio - 1.0)
         self._top = self.crank.outward * self.crank.top_m
+        outside = prep.spec.air
+        intake_k = outside.temperature_c + 273.15 + INTAKE_WARMS_K
+        self._air = (outside.pressure_pa, intake_k * GAS_J_KG_K)
         self.heat_j, table = self._settled()
         start = self.crank.start_rad
         row = start % (4.0 * math.pi) / (4.0 * math.pi) * _CYCLE_ROWS
         rows = np.arange(_CYCLE_ROWS + 1)
         self._state = np.array([np.interp(row, rows, np.append(column, column[0])) for column in table.T])
+        since_top = start % (4.0 * math.pi)
+        charged = since_top >= math.radians(INTAKE_OPENS_DEG)  # with what is to burn at the next top dead centre
+        self._state[_BURNT] = _burnt(since_top - 4.0 * math.pi if charged else since_top)
         self._last = (start, self._volume(0.0))
-        self._pressure = np.full(prep.step_count, AMBIENT_PA)
+        self._pressure = np.full(prep.step_count, outside.pressure_pa)
         self._left = np.zeros(prep.step_count)
 
     def _volume(self, position_m: float) -> float:
@@ -181,18 +201,19 @@ class GasPart(MachinePart):
         return self._clearance + self._area * way
 
     def _settled(self) -> tuple[float, Floats]:
-        """Heat of a cycle that gives the wanted peak, and (M, 2) states through a cycle at nominal speed."""
+        """Heat of a cycle that gives the wanted peak, and (M, 3) states through a cycle at nominal speed."""
         angle = np.linspace(0.0, 4.0 * np.pi, _CYCLE_ROWS + 1)
         way = self.crank.radius_m + self.crank.rod_m - self.crank.height_m(angle)
         volume = self._clearance + self._area * way
         step_s = 2.0 / (NOMINAL_REV_S * _CYCLE_ROWS)
-        table = np.zeros((_CYCLE_ROWS, 2))
+        table = np.zeros((_CYCLE_ROWS, 3))
+        ambient, warmth = self._air
 
         def run(heat: float) -> float:
             full = volume[0] + self._area * self._cylinder.stroke_m
-            state = np.array([AMBIENT_PA, AMBIENT_PA * full / (GAS_J_KG_K * INTAKE_K)])
+            state = np.array([ambient, ambient * full / warmth, 0.0])
             for _ in range(_ROUNDS):
-                _cycle(state, angle, volume, self._valve, heat, step_s, table)
+                _cycle(state, angle, volume, self._valve, heat, self._air, step_s, table)
             return float(table[:, _PRESSURE].max())
 
         compressed = run(0.0)
@@ -221,7 +242,7 @@ class GasPart(MachinePart):
             self._left[step - 1] = self._go(position)
         pressure = self._state.item(_PRESSURE)
         self._pressure[step] = pressure
-        effort[crank.piston] -= crank.outward * self._area * (pressure - AMBIENT_PA)
+        effort[crank.piston] -= crank.outward * self._area * (pressure - self._air[0])
 
     def _go(self, position: Floats) -> float:
         """Take the gas to where crank and piston are now; the mass that leaves on the way."""
@@ -230,7 +251,7 @@ class GasPart(MachinePart):
         volume = self._volume(position.item(self.crank.piston))
         self._last = (angle, volume)
         left: float = advance(
-            self._state, before, angle, swept, volume, self._valve, self.heat_j, self._prep.step_s, _SUBSTEPS
+            self._state, before, angle, swept, volume, self._valve, self.heat_j, self._air, self._prep.step_s, _SUBSTEPS
         )
         return left
 
@@ -238,7 +259,8 @@ class GasPart(MachinePart):
         """Signals "pressure:<cylinder>" (Pa) and "exhaust:<cylinder>" (kg/s out of the exhaust, means of intervals)."""
         name, h = self._cylinder.name, motion.step_s
         self._left[-1] = self._go(motion.position[-1])
-        slow, fast = (_stride(motion.substeps, h, rate) for rate in (PRESSURE_HZ, FLOW_HZ))
+        fps = self._prep.spec.fps
+        slow, fast = (signal_stride(motion.substeps, fps, rate) for rate in (PRESSURE_HZ, FLOW_HZ))
         flow = (self._left / h).reshape(-1, fast).mean(1)
         return PartRecord(
             signals={
@@ -246,8 +268,3 @@ class GasPart(MachinePart):
                 f"exhaust:{name}": Signal(values=flow, rate_hz=1.0 / (fast * h), unit="kg/s"),
             }
         )
-
-
-def _stride(substeps: int, step_s: float, least_hz: float) -> int:
-    """The most steps that divide a frame and keep a rate above ``least_hz``."""
-    return max(k for k in range(1, substeps + 1) if substeps % k == 0 and (k == 1 or 1.0 / (k * step_s) >= least_hz))

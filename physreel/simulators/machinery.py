@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.errors import SpecError
 from physreel.simulators.preparation import Preparation
+from physreel.spec import SceneSpec
 from physreel.values import KnockTable, Signal
 
 Floats = NDArray[np.float64]
@@ -77,18 +79,54 @@ class MachinePart(ABC):
 
 
 def machine_parts(prep: Preparation) -> list[MachinePart]:
-    """The parts of a prepared spec, in the order of the spec."""
+    """The parts of a prepared spec, in the order of the spec.
+
+    Raises:
+        SpecError: joints that a part cannot go with, or measures of a part that do not fit its joints.
+    """
     from physreel.simulators.bearings import BearingPart
     from physreel.simulators.belts import BeltPart
     from physreel.simulators.gas import GasPart
-    from physreel.simulators.play import PlayPart, is_play
+    from physreel.simulators.play import PlayPart
 
+    problems = _joint_problems(prep.spec)
+    if problems:
+        raise SpecError(problems)
     parts: list[MachinePart] = []
     parts += [BearingPart(prep, bearing) for bearing in prep.spec.bearings]
     parts += [BeltPart(prep, belt) for belt in prep.spec.belts]
     parts += [GasPart(prep, cylinder) for cylinder in prep.spec.gas_cylinders]
-    parts += [PlayPart(prep, j) for j, joint in enumerate(prep.spec.joints) if is_play(joint)]
+    parts += [PlayPart(prep, j) for j, joint in enumerate(prep.spec.joints) if joint.has_play]
     return parts
+
+
+def _joint_problems(spec: SceneSpec) -> list[str]:
+    """Joints of machine parts whose child is not what moves, and bearings whose outer ring would move."""
+    motions = {body.name: body.motion for body in spec.bodies}
+    joints = {joint.name: joint for joint in spec.joints}
+    used = [(f"bearings.{i}.joint", bearing.joint) for i, bearing in enumerate(spec.bearings)]
+    for i, belt in enumerate(spec.belts):
+        used += [(f"belts.{i}.driver.joint", belt.driver.joint), (f"belts.{i}.driven.joint", belt.driven.joint)]
+    for i, gas in enumerate(spec.gas_cylinders):
+        used += [(f"gas_cylinders.{i}.crank_joint", gas.crank_joint)]
+        used += [(f"gas_cylinders.{i}.piston_joint", gas.piston_joint)]
+    used += [(f"joints.{j}", joint.name) for j, joint in enumerate(spec.joints) if joint.has_play]
+    problems = [
+        f"{where}: the child {joint.child!r} of {name!r} is {motions[joint.child]}, and its parent moves; parts of "
+        f"machines go with the child, so swap child and parent"
+        for where, name in used
+        if motions[(joint := joints[name]).child] != "dynamic"
+    ]
+    for i, bearing in enumerate(spec.bearings):
+        parent = joints[bearing.joint].parent
+        if parent is not None and motions[parent] != "static" and motions[joints[bearing.joint].child] == "dynamic":
+            problems.append(
+                f"bearings.{i}.joint: {bearing.joint!r} hangs on {parent!r}, which is {motions[parent]}; the outer "
+                f"ring of a bearing stands still, so let the hinge's parent be a static body or the world"
+            )
+        if (motion := motions[bearing.housing]) != "static":
+            problems.append(f"bearings.{i}.housing: {bearing.housing!r} must be static, it is {motion}")
+    return problems
 
 
 def joint_signals(prep: Preparation, motion: JointMotion) -> dict[str, Signal]:
@@ -115,8 +153,20 @@ def joint_signals(prep: Preparation, motion: JointMotion) -> dict[str, Signal]:
     return signals
 
 
-def signal_stride(substeps: int, fps: int) -> int:
-    """Steps between two values of a signal: the most that divide a frame and keep the rate above LEAST_SIGNAL_HZ."""
-    return max(
-        k for k in range(1, substeps + 1) if substeps % k == 0 and (k == 1 or substeps * fps >= LEAST_SIGNAL_HZ * k)
-    )
+def slides_under(spec: SceneSpec, name: str | None) -> list[tuple[int, Floats]]:
+    """Index and axis (3,) of the slides that carry a body, along its joints from child to parent; its own first."""
+    holds = {joint.child: (j, joint) for j, joint in enumerate(spec.joints)}
+    found: list[tuple[int, Floats]] = []
+    seen = set[str]()
+    while name is not None and name in holds and name not in seen:
+        seen.add(name)
+        j, joint = holds[name]
+        if joint.kind == "slide":
+            found.append((j, np.asarray(joint.axis)))
+        name = joint.parent
+    return found
+
+
+def signal_stride(substeps: int, fps: int, least_hz: float = LEAST_SIGNAL_HZ) -> int:
+    """Steps between two values of a signal: the most that divide a frame and keep the rate above ``least_hz``."""
+    return max(k for k in range(1, substeps + 1) if substeps % k == 0 and (k == 1 or substeps * fps >= least_hz * k))

@@ -1,6 +1,6 @@
 """Joints with play: what knocks where a rod has room in its end, or a block between its stops.
 
-A slide whose limits are less than MOST_PLAY_M apart is a fit with play. The engine of bodies stops it at its ends; here
+A slide whose limits are close together (``Joint.has_play``) is a fit. The engine of bodies stops it at its ends; here
 each stop becomes a blow on the bodies on both sides, and on the body that carries them all if that is another: a rod's
 knock is heard from the engine's block. It lasts as long as Hertz's contact of a ball of CONTACT_RADIUS_M, and its
 impulse is the mass that is stopped times the speed at which it came.
@@ -16,14 +16,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.simulators.machinery import JointMotion, MachinePart, PartRecord
+from physreel.simulators.machinery import JointMotion, MachinePart, PartRecord, slides_under
 from physreel.simulators.preparation import Preparation
-from physreel.spec import Joint, Material
+from physreel.spec import Material
 from physreel.values import KnockTable
 
 Floats = NDArray[np.float64]
 
-MOST_PLAY_M = 0.02
 CONTACT_RADIUS_M = 0.01
 SLOWEST_M_S = 0.01
 """What comes to its end slower leans on it, and makes no sound."""
@@ -31,11 +30,6 @@ SLOWEST_M_S = 0.01
 LONGEST_S = 5e-3
 APART_S = 4e-3
 """Meetings closer together than this are one blow."""
-
-
-def is_play(joint: Joint) -> bool:
-    """Whether a joint of the spec is a slide with play."""
-    return joint.kind == "slide" and joint.limits is not None and joint.limits[1] - joint.limits[0] <= MOST_PLAY_M
 
 
 class PlayPart(MachinePart):
@@ -144,14 +138,8 @@ class PlayPart(MachinePart):
         """(K, 3) of the child's frame, carried along by slides above it."""
         spec = self._prep.spec
         place = np.tile(np.asarray(spec.bodies[self._child].position_m, np.float64), (len(time), 1))
-        slides = {joint.child: (j, joint) for j, joint in enumerate(spec.joints) if joint.kind == "slide"}
-        name: str | None = self._joint.child
-        seen = set[str]()
-        while name is not None and name in slides and name not in seen:
-            seen.add(name)
-            j, joint = slides[name]
-            place += np.interp(time, motion.time_s, motion.position[:, j])[:, None] * np.asarray(joint.axis)
-            name = joint.parent
+        for j, axis in slides_under(spec, self._joint.child):
+            place += np.interp(time, motion.time_s, motion.position[:, j])[:, None] * axis
         return place
 
 

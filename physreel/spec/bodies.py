@@ -11,6 +11,10 @@ from physreel.spec.base import IDENTITY, Name, NonNegative, Positive, Quat, Spec
 from physreel.spec.looks import Look
 from physreel.spec.shapes import MASSLESS, Shape
 
+MOST_PLAY_M = 0.006
+"""Limits of a slide no farther apart than this are a fit with play: stops of an engine on its mount are 5 mm apart,
+play of a worn rod is below 2 mm."""
+
 
 class Keyframe(SpecModel):
     """A pose that a driven body passes through; straight lines and slerp between keyframes, held after the last."""
@@ -86,6 +90,7 @@ class Joint(SpecModel):
     ``hinge`` turns about the axis, ``slide`` moves along it, ``ball`` turns freely about the anchor, ``fixed`` welds.
     Positions are 0 at time 0, in rad or m; ``limits`` bound them. ``stiffness`` (N·m/rad or N/m) pulls to ``rest``.
     ``friction`` (N·m or N) is a dry friction, as of a brake or a tight fit; a joint with a motor has none of its own.
+    A slide whose limits are at most MOST_PLAY_M (6 mm) apart is a fit with play: it knocks at its ends (``has_play``).
     """
 
     name: Name
@@ -116,6 +121,11 @@ class Joint(SpecModel):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def has_play(self) -> bool:
+        """Whether it is a slide that knocks between stops close together; only engines of machines tell such blows."""
+        return self.kind == "slide" and self.limits is not None and self.limits[1] - self.limits[0] <= MOST_PLAY_M
 
 
 class Coupling(SpecModel):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.geometry.belts import BeltPath
+from physreel.geometry.belts import BeltPath, holding_force_n
 from physreel.geometry.extents import bounding_radius_m
 from physreel.renderers.audio.dice import Dice
 from physreel.renderers.audio.engines import smooth_signal
@@ -68,12 +68,7 @@ def squeal_hz(spec: SceneSpec, belt: Belt, slip_m_s: Floats) -> Floats:
 def drop_n(spec: SceneSpec, belt: Belt) -> float:
     """By how much friction falls when the belt begins to slide, by Euler and Eytelwein."""
     path = BeltPath.of(spec, belt)
-    wrap = min(path.driver_wrap_rad, path.driven_wrap_rad)
-    holds, slides = (
-        2.0 * belt.tension_n * np.tanh(0.5 * friction * wrap)
-        for friction in (belt.friction, belt.friction * (1.0 - belt.friction_drop))
-    )
-    return float(holds - slides)
+    return holding_force_n(belt, path) - holding_force_n(belt, path, sliding=True)
 
 
 def entrained_hz(hertz: Floats, modes_hz: Floats) -> Floats:

@@ -19,16 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from physreel.geometry.cranks import EXHAUST_K
 from physreel.renderers.audio.dice import Dice
 from physreel.spec import GasCylinder, SceneSpec
 from physreel.values import SAMPLE_RATE_HZ, Signal, Trajectory
 
 Floats = NDArray[np.float64]
 
-HOT = 700.0 / 293.0
+HOT = EXHAUST_K / 293.0
 """Exhaust over air, both in kelvin."""
-
-AMBIENT_PA = 101_325.0
 
 GAP_SHARE = 0.5
 """Width of the jet over the bore."""
@@ -68,7 +67,7 @@ def _jet(spec: SceneSpec, trajectory: Trajectory, cylinder: GasCylinder, flow: F
     """(S,) pressure at 1 m of the gas that rushes out, at the speed to which the cylinder's pressure drives it."""
     air = spec.air
     density = air.density_kg_m3 / HOT
-    over = smooth_signal(trajectory.signals[f"pressure:{cylinder.name}"], samples) - AMBIENT_PA
+    over = smooth_signal(trajectory.signals[f"pressure:{cylinder.name}"], samples) - air.pressure_pa
     speed = np.minimum(np.sqrt(2.0 * np.maximum(over, 0.0) / density), SONIC_M_S)
     power = JET_POWER * np.maximum(flow, 0.0) * speed**7 / air.speed_of_sound_m_s**5
     rms = np.sqrt(power * air.density_kg_m3 * air.speed_of_sound_m_s / (4.0 * np.pi))
