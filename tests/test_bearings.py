@@ -122,7 +122,7 @@ def test_cage_and_balls_are_carried_round():
 
 def test_what_cannot_be_is_refused_with_what_to_do():
     spec = world("6205", load_direction=(0.0, 1.0, 0.0))
-    with pytest.raises(SpecError, match=r"load_direction .* is along the shaft; give one across it"):
+    with pytest.raises(SpecError, match=r"load_direction: .* is along the shaft; give one across it"):
         machine_parts(prepare(spec))
     with pytest.raises(ValueError, match=r"14 balls of 7.94 mm do not fit on a circle of 31 mm: at most 12 do"):
         Bearing(name="b", joint="j", housing="h", ball_count=14, ball_diameter_m=7.94e-3, pitch_diameter_m=31e-3)
