@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import gear_worlds as worlds
@@ -276,6 +277,27 @@ def test_the_force_between_teeth_has_the_impulse_of_the_steps():
     assert blow.force[at - 8 : at + 8].max() == pytest.approx(
         blow.blow_n_s[strongest] * np.pi / (2.0 * length_s), rel=0.15
     )
+
+
+def test_teeth_that_are_wedged_press_no_harder_than_they_can_bear():
+    """Rigid ones would without bound; what they give in all stays, and takes longer."""
+    from physreel.renderers.audio.bodies import SoundingBody
+    from physreel.renderers.audio.poses import Poses
+
+    spec, trajectory = run(speed=20.0)
+    hard = replace(trajectory.contacts, normal_impulse_n_s=300.0 * trajectory.contacts.normal_impulse_n_s)
+    bodies = [SoundingBody(spec, i) for i in range(len(spec.bodies))]
+    samples = round(spec.duration_s * SAMPLE_RATE_HZ)
+    meshes = [
+        find_meshes(spec, given, frozenset({(0, 1)}), bodies, Poses(spec, trajectory), samples)[0]
+        for given in (trajectory, replace(trajectory, contacts=hard))
+    ]
+    usual, wedged = (float(mesh.force.max()) for mesh in meshes)
+    # The root of a steel tooth, 8 mm thick and 12 mm wide, at 400 MPa all through, loaded at the tip.
+    most = 0.25 * 400e6 * worlds.WIDTH_M * 0.008**2 / (1.9 * 0.004)
+    assert usual < 0.1 * most
+    assert 0.5 * most < wedged < 2.1 * most
+    assert float(meshes[1].blow_n_s.sum()) == pytest.approx(300.0 * float(meshes[0].blow_n_s.sum()), rel=1e-9)
 
 
 def test_a_shaft_that_stands_out_bends_its_plate():

@@ -4,9 +4,12 @@ What presses for longer than a few steps is known well, and is joined by smooth 
 that comes into mesh before its turn, one that flies across the backlash) is known by its impulse alone: it becomes a
 half-sine as long as the teeth, which are springs, need to throw the two bodies back. Between them the flanks' roughness
 shakes what is pressed together, as fast as they slide: not at all at the pitch point, most where teeth meet and part.
+Rigid teeth that are wedged press as hard as no tooth could bear: what passes that bends them, and takes longer.
 
-Source: ISO 6336-1 (2006), method B: 14 N/(mm µm) of stiffness for each width of steel teeth in mesh; other materials as
-their moduli.
+Sources:
+  ISO       ISO 6336-1 (2006), method B: 14 N/(mm µm) of stiffness for each width of steel teeth in mesh; other
+            materials as their moduli
+  Ashby     M. F. Ashby, Materials Selection in Mechanical Design, 4th ed. (2011), chart of modulus and strength
 """
 
 from __future__ import annotations
@@ -40,6 +43,13 @@ BLOW_SHARE = 0.3
 
 CREEP_M_S, SLIDING_M_S = 0.001, 0.005
 """Flanks slower than the first do not rub; from the second on they do in full."""
+
+STIFF_PA, STIFF_YIELD, SOFT_YIELD = 30e9, 0.002, 0.02
+"""What is stiffer than the first, as metals, yields when strained by the second; all else, as plastics, by the third
+(Ashby; the middle of a decade for each)."""
+
+ROOT_MODULES, ARM_MODULES = 2.0, 1.9
+"""A tooth's thickness at the root, and how far from there its tip is loaded."""
 
 _LOOSE_SHARE = 0.3
 _ROUGH_HOP = 20
@@ -126,12 +136,14 @@ def _mesh(
     at = np.clip(np.rint(contacts.time_s[rows] / h).astype(np.int64) - 1, 0, steps - 1)
     force = np.bincount(at, contacts.normal_impulse_n_s[rows], steps) / h
     steady, blow_s, blow_n_s, gap_s = _apart(force, h)
+    most_n = _bearable_n(bodies, pair)
+    steady = np.minimum(steady, most_n)
     middle = np.asarray((np.arange(steps) + 0.5) * h, np.float64)
     time = np.asarray(np.arange(samples) / SAMPLE_RATE_HZ, np.float64)
     total = _joined(middle, steady, time)
     swing_s = max(_swing_s(bodies, pair), 1.0 / SAMPLE_RATE_HZ)
     total += _released(spec, trajectory, pair, steady, time, swing_s)
-    _add_blows(total, blow_s, blow_n_s, swing_s)
+    _add_blows(total, blow_s, blow_n_s, np.maximum(swing_s, 0.5 * np.pi * blow_n_s / most_n))
     total += _rubbing(spec, trajectory, bodies, pair, rows, steady, samples)
     total -= steady[0]
     return Mesh(bodies=pair, rows=rows, force=total, blow_s=blow_s, blow_n_s=blow_n_s, gap_s=gap_s)
@@ -194,14 +206,14 @@ def _released(
     return out
 
 
-def _add_blows(out: Floats, time_s: Floats, impulse_n_s: Floats, length_s: float) -> None:
-    """Add half-sines to ``out`` (S,), each sample the mean over its time: no blow falls between two samples."""
+def _add_blows(out: Floats, time_s: Floats, impulse_n_s: Floats, length_s: Floats) -> None:
+    """Add half-sines (K,) to ``out`` (S,), each sample the mean over its time: no blow falls between two samples."""
     if not len(time_s):
         return
     first = (time_s - 0.5 * length_s) * SAMPLE_RATE_HZ
     length = length_s * SAMPLE_RATE_HZ
-    cells = np.floor(first).astype(np.int64)[:, None] + np.arange(int(np.ceil(length)) + 2)
-    done = 0.5 - 0.5 * np.cos(np.pi * np.clip((cells - first[:, None]) / length, 0.0, 1.0))
+    cells = np.floor(first).astype(np.int64)[:, None] + np.arange(int(np.ceil(length.max())) + 2)
+    done = 0.5 - 0.5 * np.cos(np.pi * np.clip((cells - first[:, None]) / length[:, None], 0.0, 1.0))
     amount = np.diff(done, axis=1) * (impulse_n_s * SAMPLE_RATE_HZ)[:, None]
     cells = cells[:, :-1]
     inside = (cells >= 0) & (cells < len(out))
@@ -223,6 +235,18 @@ def _stiffness(bodies: list[SoundingBody], pair: tuple[int, int]) -> float:
     """N/m of the teeth in mesh."""
     modulus = contact_modulus_pa(*(bodies[index].material for index in pair))
     return MESH_STIFFNESS_PA * _width_m(bodies, pair) * modulus / STEEL_MODULUS_PA
+
+
+def _bearable_n(bodies: list[SoundingBody], pair: tuple[int, int]) -> float:
+    """N at which the weaker of two teeth bends for good: loaded at the tip, its root yields all through."""
+    found = []
+    for index in pair:
+        shape, modulus = bodies[index].body.shape, bodies[index].material.young_modulus_pa
+        if isinstance(shape, Gear | Rack):
+            strength = modulus * (STIFF_YIELD if modulus > STIFF_PA else SOFT_YIELD)
+            moment = 0.25 * strength * _width_m(bodies, pair) * (ROOT_MODULES * shape.module_m) ** 2
+            found.append(moment / (ARM_MODULES * shape.module_m))
+    return min(found)
 
 
 def _width_m(bodies: list[SoundingBody], pair: tuple[int, int]) -> float:
