@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from physreel.geometry.distances import signed_distances
 from physreel.geometry.extents import bounding_radius_m, support_distances
 from physreel.geometry.mass import mass_properties
-from physreel.geometry.profile_meshes import profile_mesh, profile_surface
+from physreel.geometry.profile_meshes import profile_surface
 from physreel.geometry.profiles import half_angles, outline, prisms, profile_compound, rack_sides, wheel
 from physreel.geometry.rotations import axis_angle_to_wxyz, multiply_wxyz
 from physreel.renderers.video.raytrace import RaytraceRenderer
@@ -217,11 +217,6 @@ def test_pieces_fill_the_shape(name):
 def test_holes_of_rings_are_open():
     for name in ("ring", "internal"):
         assert signed_distances(profile_compound(SHAPES[name]), [[0.0, 0.0, 0.0], [0.015, 0.0, 0.0]]).min() > 0.0
-
-
-def test_a_mesh_is_the_surface():
-    mesh = profile_mesh(SHAPES["ring"])
-    assert len(mesh.faces) == len(profile_surface(SHAPES["ring"])[1])
 
 
 FILMED = Camera(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.profiles import (
+    KEPT,
     RING_SIDES,
     SIDES,
     Profile,
@@ -24,7 +25,7 @@ from physreel.geometry.profiles import (
     wheel,
     windows,
 )
-from physreel.spec import Gear, Rack, Ring, TriangleMesh
+from physreel.spec import Gear, Rack, Ring
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,7 +34,7 @@ _BEVEL = 0.07  # in modules
 _SIDE_STEPS = 6
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=KEPT)
 def profile_surface(shape: Profile) -> tuple[Floats, Ints]:
     """Vertices (V, 3) and triangles (F, 3), counter-clockwise seen from outside, as read-only arrays; watertight."""
     if isinstance(shape, Ring):
@@ -55,16 +56,6 @@ def profile_surface(shape: Profile) -> tuple[Floats, Ints]:
     faces = np.ascontiguousarray(faces[distinct])
     vertices.flags.writeable = faces.flags.writeable = False
     return vertices, faces
-
-
-@lru_cache(maxsize=64)
-def profile_mesh(shape: Profile) -> TriangleMesh:
-    """The surface as a shape of a spec."""
-    vertices, faces = profile_surface(shape)
-    return TriangleMesh(
-        vertices_m=tuple((float(x), float(y), float(z)) for x, y, z in vertices),
-        faces=tuple((int(i), int(j), int(k)) for i, j, k in faces),
-    )
 
 
 def _at(loop: Floats, z_m: float) -> Floats:

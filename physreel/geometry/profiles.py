@@ -27,6 +27,10 @@ SIDES, RING_SIDES = 96, 192
 RING_PIECES = 32
 """Convex pieces around a ring, at least."""
 
+KEPT = 32
+"""What is made of shapes is kept for so many of the last: a clip's own, for gears differ from clip to clip, and that of
+one takes up to a megabyte."""
+
 _FLANK_POINTS, _FILLET_POINTS, _TIP_POINTS, _ROOT_POINTS = 9, 4, 4, 3
 _FILLET = 0.25  # in modules: it ends where the mate's tip would come
 _DIMPLED = 12  # sectors of a wheel with dimples: the narrower, the easier to fill
@@ -83,7 +87,7 @@ def half_angles(gear: Gear, radius_m: ArrayLike) -> Floats:
     return np.asarray(gear.half_tooth_rad + roll + _DRAUGHT_RAD * np.maximum(base - r, 0.0) / base)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=KEPT)
 def outline(shape: Profile, inset_m: float = 0.0) -> Floats:
     """(M, 2) the toothed outline of a gear (of an internal one that of its hole), a rack's, or a ring's outside.
 
@@ -240,7 +244,7 @@ def _window(plan: Wheel) -> Floats:
     return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=KEPT)
 def prisms(shape: Profile) -> tuple[Prism, ...]:
     """The shape as parts of even thickness; without the bevels of its edges and without dimples."""
     if isinstance(shape, Rack):
@@ -263,7 +267,7 @@ def prisms(shape: Profile) -> tuple[Prism, ...]:
     return Prism((outline(shape), rim), half), web, Prism((hub, *bore), half)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=KEPT)
 def profile_compound(shape: Profile) -> Compound:
     """The shape as convex pieces for what it meets: a hull for each tooth, and a disc, a bar or a ring of pieces.
 

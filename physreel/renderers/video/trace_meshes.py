@@ -24,6 +24,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+_KEPT = 12  # a clip's own wheels, of 7 MB each: other clips have others
+
+
 class MeshTracer:
     """Traces rays against the meshes of a spec.
 
@@ -35,7 +38,7 @@ class MeshTracer:
     def __init__(self, meshes: tuple[Mesh, ...], *, first_number: int) -> None:
         self.first_number = first_number
         self.owners = [body for body, _ in meshes]
-        # Machines have the same few wheels again and again, a tree of which is dear; other meshes are rarely met twice.
+        # A machine has the same wheel several times, a tree of which is dear; other meshes are rarely met twice.
         made = [(_kept if isinstance(shape, PROFILES) else _make)(shape) for _, shape in meshes]
         self._trees = [mesh.tree for mesh in made]
         self._facets = [mesh.facets for mesh in made]
@@ -186,7 +189,7 @@ def _make(shape: TriangleMesh | Profile) -> _Made:
     return _Made(tree, lives, facets, patches % 509, (vertices.min(0), vertices.max(0)))
 
 
-_kept = lru_cache(maxsize=24)(_make)
+_kept = lru_cache(maxsize=_KEPT)(_make)
 
 
 def smooth_normals(vertices: Floats, faces: Ints, patches: Ints | None = None) -> Floats:
