@@ -15,6 +15,8 @@ from physreel.scenes.base import ClipSettings
 IMAGES = Path(__file__).with_name("images")
 FALLING = ClipSettings(width=224, height=224, fps=24, duration_s=1.25)
 POURING = ClipSettings(width=256, height=256, fps=30, duration_s=3.0)
+RUNNING = ClipSettings(width=256, height=256, fps=24, duration_s=2.5)
+MACHINES_SEED = 3
 LIQUIDS = ("water", "milk", "red wine", "olive oil", "honey")
 
 
@@ -42,6 +44,16 @@ def liquids() -> None:
     write_png(IMAGES / "liquids.png", contact_sheet([column[k] for k in range(3) for column in stills], 5))
 
 
+def machines() -> None:
+    """Five seeds of each scene of machines, one scene a row, two seconds into the clip."""
+    stills = []
+    for scene in ("gears", "bearing", "engine", "mechanism"):
+        plan = Plan(scene=scene, count=5, seed=MACHINES_SEED, clip=RUNNING, audio=False)
+        stills += [film(plan, index)[48] for index in range(5)]
+    write_png(IMAGES / "machines.png", contact_sheet(stills, 5))
+
+
 if __name__ == "__main__":
     falling()
     liquids()
+    machines()
