@@ -9,15 +9,34 @@ import bearing_worlds
 import numpy as np
 import pytest
 from engine_worlds import one_cylinder
+from pydantic import ValidationError
 
-from physreel.errors import SpecError, UnsupportedError
+from physreel.errors import InputError, SpecError, UnsupportedError
 from physreel.geometry.belts import BeltPath, holding_force_n
+from physreel.geometry.profiles import half_angles
+from physreel.scenes.gears import Gears
 from physreel.simulators.base import required_capabilities
 from physreel.simulators.gas import GasPart
 from physreel.simulators.machinery import machine_parts
 from physreel.simulators.mujoco import MujocoSimulator
 from physreel.simulators.preparation import prepare
-from physreel.spec import Air, Bearing, Belt, Body, Box, Cylinder, Joint, Motor, Plane, Pulley, SceneSpec, Sphere
+from physreel.spec import (
+    Air,
+    Bearing,
+    Belt,
+    Body,
+    Box,
+    Cylinder,
+    Gear,
+    Joint,
+    Motor,
+    Plane,
+    Pulley,
+    Rack,
+    SceneSpec,
+    Sphere,
+)
+from physreel.spec.toothed import ring_gap
 from physreel.values import Trajectory
 
 Y = (0.0, 1.0, 0.0)
@@ -264,3 +283,49 @@ def test_a_broken_cage_is_struck_where_balls_enter_the_zone_in_the_sense_of_the_
     assert (side[knocks.time_s < 1.99] == -1.0).all()
     assert (side[knocks.time_s > 2.01] == 1.0).all()
     assert min(np.count_nonzero(side < 0), np.count_nonzero(side > 0)) > 10
+
+
+# --- teeth ----------------------------------------------------------------------------------------------------------
+
+CUT: dict[str, Any] = {"module_m": 0.004, "tooth_count": 17, "width_m": 0.01}
+RING: dict[str, Any] = {"module_m": 0.004, "tooth_count": 60, "width_m": 0.01, "internal": True, "rim_m": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes", "texts"),
+    [
+        (Gear, CUT | {"thinning_m": 0.003}, ["thinning_m: 0.003 takes all of a tooth away", "below 0.002412 m"]),
+        (Gear, RING | {"thinning_m": 0.004}, ["thinning_m: 0.004", "below 0.003793 m"]),
+        (Gear, CUT | {"runout_m": 0.05, "tooth_errors_m": (-0.7, *[0.0] * 16)},
+         ["up to 0.7 m off their place; at most 0.1 of the module, 0.0004 m", "runout_m: 0.05; at most 0.25 of the"]),
+        (Gear, CUT | {"bore_radius_m": 0.0285, "runout_m": 0.0009}, ["not below the root radius less runout_m, 0.02"]),
+        (Gear, RING | {"rim_m": 0.0005, "runout_m": 0.001}, ["rim_m: 0.0005; it must be above runout_m, 0.001 m"]),
+        (Gear, RING | {"profile_shift": 1.5, "pressure_angle_deg": 30.0},
+         ["no gaps between its teeth at their roots", "at least 195 teeth, or set profile_shift to at most 0.306"]),
+        (Rack, {"module_m": 0.004, "tooth_count": 5, "width_m": 0.01, "pressure_angle_deg": 30.0, "back_m": 0.01,
+                "thinning_m": 0.002}, ["thinning_m: 0.002 takes all of a tooth away", "below 0.001664 m"]),
+    ],
+)  # fmt: skip
+def test_teeth_of_which_nothing_would_be_left_are_refused(
+    shape: Any, changes: dict[str, Any], texts: list[str]
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        shape(**changes)
+    for text in texts:
+        assert text in str(caught.value)
+
+
+def test_teeth_within_the_limits_are_cut() -> None:
+    for shape in (Gear(**CUT), Gear(**RING)):
+        thin = shape.model_copy(update={"thinning_m": shape.most_thinning_m})
+        assert half_angles(thin, thin.tip_radius_m) == pytest.approx(0.0, abs=1e-12)
+    Gear(**CUT, thinning_m=0.0024, runout_m=2e-4, tooth_errors_m=(1e-4,) * 17)
+    least = Gear(**RING | {"profile_shift": 0.306, "pressure_angle_deg": 30.0})
+    gap = math.pi / least.tooth_count - float(half_angles(least, least.root_radius_m))
+    assert 0.0 < gap < 1e-3
+    assert 2.0 * least.root_radius_m * gap == pytest.approx(ring_gap(60, 30.0, 0.306) * least.module_m)
+
+
+def test_play_that_small_teeth_cannot_spare_is_refused_before_any_is_drawn() -> None:
+    with pytest.raises(InputError, match=r"backlash_m: up to 0\.002 m would leave nothing of the tips of 12 teeth"):
+        Gears(backlash_m=(0.0005, 0.002), module_m=(0.001, 0.003))

@@ -282,6 +282,9 @@ def _tooth_problems(given: Gears.Parameters, cases: list[str], low: int, high: i
             f"are allowed; allow more, or choose another layout"
         )
     module = given.module_m.low
+    found += _backlash_problems(given, low, angle)
+    if found:
+        return found
     for extra in (given.extra_center_distance_m.low, given.extra_center_distance_m.high):
         for a, b in ((low, low), (low, high), (high, high)):
             cut = Cut(module_m=module, pressure_angle_deg=angle, width_m=0.01, backlash_m=given.backlash_m.low,
@@ -292,6 +295,20 @@ def _tooth_problems(given: Gears.Parameters, cases: list[str], low: int, high: i
             if wrong:
                 return [*found, f"extra_center_distance_m: {wrong[0]}"]
     return found
+
+
+def _backlash_problems(given: Gears.Parameters, low: int, angle: float) -> list[str]:
+    """Teeth that play would take away: those of the smallest gears are the thinnest at their tips."""
+    module = given.module_m.low
+    cut = Cut(module_m=module, pressure_angle_deg=angle, width_m=0.01, backlash_m=0.0, extra_distance_m=0.0,
+              least_teeth=low, most_teeth=low, error_m=0.0, runout_m=0.0)  # fmt: skip
+    most = 2.0 * (cut.gear(np.random.default_rng(0), low).most_thinning_m - 2.0 * given.tooth_error_m.high)
+    if given.backlash_m.high < most:
+        return []
+    return [
+        f"backlash_m: up to {given.backlash_m.high:g} m would leave nothing of the tips of {low} teeth of a module of "
+        f"{module:g} m; use less than {np.floor(most * 1e6) * 1e-6:g} m, or a larger module_m"
+    ]
 
 
 def _bend_problems(given: Gears.Parameters, low: int, cases: list[str]) -> list[str]:

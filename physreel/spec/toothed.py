@@ -15,6 +15,12 @@ ADDENDUM, DEDENDUM = 1.0, 1.25
 LEAST_TIP = 0.2
 """A tooth's least width at its tip, in modules."""
 
+MOST_ERROR, MOST_RUNOUT = 0.1, 0.25
+"""Most that a flank may be off its place, and the teeth off their axis, in modules: beyond it they do not mesh."""
+
+MOST_TEETH = 240
+"""Of a gear or rack."""
+
 _SLIGHT_UNDERCUT = 0.01
 """In modules: so little is let pass, as in practice (17 teeth at 20° are cut without shift)."""
 
@@ -39,7 +45,7 @@ class Gear(SpecModel):
 
     kind: Literal["gear"] = "gear"
     module_m: Positive
-    tooth_count: Annotated[int, Field(ge=1, le=240)]
+    tooth_count: Annotated[int, Field(ge=1, le=MOST_TEETH)]
     width_m: Positive
     pressure_angle_deg: PressureAngle = 20.0
     profile_shift: Annotated[float, Field(ge=-1.0, le=1.5)] = 0.0
@@ -67,13 +73,37 @@ class Gear(SpecModel):
             problems.append(f"tooth_errors_m has {len(self.tooth_errors_m)} values for {self.tooth_count} teeth")
         if self.internal and self.rim_m <= 0.0:
             problems.append("an internal gear needs rim_m, the thickness of its ring beyond the roots")
-        if not self.internal and self.bore_radius_m >= self.root_radius_m:
-            problems.append(
-                f"bore_radius_m {self.bore_radius_m:g} is not below the root radius {self.root_radius_m:.4g}"
-            )
+        if not problems:
+            problems += self._workmanship()
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _workmanship(self) -> list[str]:
+        """What is too large of a gear that could be cut."""
+        problems = []
+        worst = max(map(abs, self.tooth_errors_m), default=0.0)
+        if worst > MOST_ERROR * self.module_m:
+            problems.append(
+                f"tooth_errors_m: flanks are up to {worst:g} m off their place; at most {MOST_ERROR:g} of the module, "
+                f"{MOST_ERROR * self.module_m:.4g} m"
+            )
+        if self.runout_m > MOST_RUNOUT * self.module_m:
+            most = MOST_RUNOUT * self.module_m
+            problems.append(f"runout_m: {self.runout_m:g}; at most {MOST_RUNOUT:g} of the module, {most:.4g} m")
+        if self.internal and self.rim_m <= self.runout_m:
+            problems.append(f"rim_m: {self.rim_m:g}; it must be above runout_m, {self.runout_m:g} m")
+        # Beside a runout or error that is too large, others are told what will be right with one that is not.
+        widest = self.root_radius_m - min(self.runout_m, MOST_RUNOUT * self.module_m)
+        if not self.internal and self.bore_radius_m >= widest:
+            problems.append(
+                f"bore_radius_m: {self.bore_radius_m:g} is not below the root radius less runout_m, {widest:.4g} m"
+            )
+        if self.thinning_m >= (most := self.most_thinning_m):
+            problems.append(
+                f"thinning_m: {self.thinning_m:g} takes all of a tooth away at its tip; it must be below {most:.4g} m"
+            )
+        return problems
 
     @property
     def pitch_radius_m(self) -> float:
@@ -109,6 +139,15 @@ class Gear(SpecModel):
         half = 0.5 * math.pi / self.tooth_count + (-shift if self.internal else shift)
         return half - 0.5 * self.thinning_m / self.pitch_radius_m
 
+    @property
+    def most_thinning_m(self) -> float:
+        """Thinning that would leave nothing of the thinnest tooth at its tip or pitch circle."""
+        alpha, pitch, tip = math.radians(self.pressure_angle_deg), self.pitch_radius_m, self.tip_radius_m
+        roll = involute(math.acos(min(self.base_radius_m / tip, 1.0))) - involute(alpha)
+        half = self.half_tooth_rad + 0.5 * self.thinning_m / pitch
+        deepest = min(-min((0.0, *self.tooth_errors_m)), MOST_ERROR * self.module_m)
+        return 2.0 * pitch * min(half, half + roll if self.internal else half - roll) - 2.0 * deepest
+
 
 class Rack(SpecModel):
     """A straight toothed bar: its pitch line is the x axis, its teeth point to + y, it spans z = ± width_m / 2.
@@ -118,7 +157,7 @@ class Rack(SpecModel):
 
     kind: Literal["rack"] = "rack"
     module_m: Positive
-    tooth_count: Annotated[int, Field(ge=1, le=240)]
+    tooth_count: Annotated[int, Field(ge=1, le=MOST_TEETH)]
     width_m: Positive
     pressure_angle_deg: PressureAngle = 20.0
     thinning_m: NonNegative = 0.0
@@ -126,10 +165,19 @@ class Rack(SpecModel):
     missing_teeth: tuple[Annotated[int, Field(ge=0)], ...] = ()
 
     @model_validator(mode="after")
-    def _teeth_are_there(self) -> Rack:
+    def _can_be_cut(self) -> Rack:
+        problems = []
         absent = [k for k in self.missing_teeth if k >= self.tooth_count]
         if absent:
-            raise ValueError(f"missing_teeth: there is no tooth {absent[0]}; teeth are 0 to {self.tooth_count - 1}")
+            problems.append(f"missing_teeth: there is no tooth {absent[0]}; teeth are 0 to {self.tooth_count - 1}")
+        slope = math.tan(math.radians(self.pressure_angle_deg))
+        most = self.module_m * (0.5 * math.pi - 2.0 * ADDENDUM * slope)
+        if self.thinning_m >= most:
+            problems.append(
+                f"thinning_m: {self.thinning_m:g} takes all of a tooth away at its tip; it must be below {most:.4g} m"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property
@@ -175,6 +223,35 @@ def tip_width(tooth_count: int, pressure_angle_deg: float, profile_shift: float)
     return 2.0 * tip * (half + involute(alpha) - involute(math.acos(min(cosine, 1.0))))
 
 
+def ring_gap(tooth_count: int, pressure_angle_deg: float, profile_shift: float) -> float:
+    """Width of the gap between two teeth of an internal gear at their roots, in modules; < 0 where it is closed."""
+    alpha = math.radians(pressure_angle_deg)
+    pitch = 0.5 * tooth_count
+    root = pitch + DEDENDUM + profile_shift
+    half = 0.5 * math.pi / tooth_count - 2.0 * profile_shift * math.tan(alpha) / tooth_count
+    half += involute(math.acos(min(pitch * math.cos(alpha) / root, 1.0))) - involute(alpha)
+    return 2.0 * root * (math.pi / tooth_count - half)
+
+
+def _closed_gaps(tooth_count: int, pressure_angle_deg: float, profile_shift: float) -> list[str]:
+    if ring_gap(tooth_count, pressure_angle_deg, profile_shift) > 0.0:
+        return []
+    text = (
+        f"an internal gear of {tooth_count} teeth at {pressure_angle_deg:g}° with profile shift {profile_shift:g} "
+        "would have no gaps between its teeth at their roots; "
+    )
+    more = range(tooth_count + 1, MOST_TEETH + 1)
+    enough = next((n for n in more if ring_gap(n, pressure_angle_deg, profile_shift) > 0.0), None)
+    # With less shift the tips come nearer to the base circle.
+    low = max(-1.0, ADDENDUM - 0.5 * tooth_count * (1.0 - math.cos(math.radians(pressure_angle_deg))))
+    ways = [] if enough is None else [f"give it at least {enough} teeth"]
+    shifts = (low + (profile_shift - low) * k / 400.0 for k in range(400, -1, -1))
+    less = next((x for x in shifts if ring_gap(tooth_count, pressure_angle_deg, x) > 0.0), None)
+    if less is not None and math.floor(less * 1000.0) / 1000.0 >= low:
+        ways.append(f"set profile_shift to at most {math.floor(less * 1000.0) / 1000.0:g}")
+    return [text + (", or ".join(ways) or "give it more teeth and a smaller pressure_angle_deg or profile_shift")]
+
+
 def gear_problems(
     tooth_count: int, *, pressure_angle_deg: float, profile_shift: float, internal: bool = False
 ) -> list[str]:
@@ -186,7 +263,7 @@ def gear_problems(
                 f"an internal gear of {tooth_count} teeth at {pressure_angle_deg:g}° would have its tips inside the "
                 f"base circle; give it at least {least} teeth"
             ]
-        return []
+        return _closed_gaps(tooth_count, pressure_angle_deg, profile_shift)
     shift = least_profile_shift(tooth_count, pressure_angle_deg)
     if profile_shift < shift - 1e-9:
         half_square = 0.5 * math.sin(math.radians(pressure_angle_deg)) ** 2
