@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -9,6 +10,7 @@ import bearing_worlds
 import numpy as np
 import pytest
 from engine_worlds import one_cylinder
+from gear_worlds import gear, train, with_weak_tooth
 from pydantic import ValidationError
 
 from physreel.errors import InputError, SpecError, UnsupportedError
@@ -329,3 +331,87 @@ def test_teeth_within_the_limits_are_cut() -> None:
 def test_play_that_small_teeth_cannot_spare_is_refused_before_any_is_drawn() -> None:
     with pytest.raises(InputError, match=r"backlash_m: up to 0\.002 m would leave nothing of the tips of 12 teeth"):
         Gears(backlash_m=(0.0005, 0.002), module_m=(0.001, 0.003))
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+def _weak_train() -> SceneSpec:
+    return with_weak_tooth(train([gear(17), gear(27)], duration_s=0.25), "g0", 0, 5.0)
+
+
+def _problems(spec: SceneSpec, **changes: Any) -> list[str]:
+    """What a spec with changed fields says when it is read."""
+    data = json.loads(spec.to_json()) | changes
+    try:
+        SceneSpec.from_json(json.dumps(data))
+    except SpecError as error:
+        return list(error.problems)
+    return []
+
+
+def test_teeth_that_cannot_break_off_are_told_all_at_once() -> None:
+    spec = _weak_train()
+    assert _problems(spec) == []
+    seat = Joint(name="seat", kind="fixed", child="tooth", parent="g0")
+    weak = {"strength_n": 5.0, "gear": "g0", "tooth": 0, "piece": "tooth"}
+    given = [
+        {"name": "right"} | weak,
+        {"name": "again"} | weak,
+        {"name": "none", **weak, "tooth": 99, "piece": "g1"},
+        {"name": "there", **weak, "tooth": 3, "piece": "g0"},
+        {"name": "floor", **weak, "gear": "floor", "piece": "floor"},
+        {"name": "lost", **weak, "gear": "gone", "piece": "nowhere"},
+    ]
+    joints = [json.loads(joint.model_dump_json()) for joint in (*spec.joints, seat)]
+    found = _problems(spec, breakable_teeth=given, joints=joints)
+    expected = [
+        ("breakable_teeth.0.piece", "held by the joint 'seat'"),
+        ("breakable_teeth.1.tooth", "tooth 0 of 'g0' is that of breakable_teeth.0 already"),
+        ("breakable_teeth.1.piece", "'tooth' is that of breakable_teeth.0 already"),
+        ("breakable_teeth.2.tooth", "'g0' has no tooth 99; teeth are 0 to 16"),
+        ("breakable_teeth.2.piece", "held by the joint 'g1'"),
+        ("breakable_teeth.3.tooth", "add 3 to missing_teeth of the gear"),
+        ("breakable_teeth.3.piece", "'g0' is the gear itself"),
+        ("breakable_teeth.4.gear", "'floor' is a plane; name a body whose shape is a gear"),
+        ("breakable_teeth.4.piece", "must be dynamic"),
+        ("breakable_teeth.5.gear", "there is no body named 'gone'"),
+        ("breakable_teeth.5.piece", "there is no body named 'nowhere'"),
+    ]
+    for path, text in expected:
+        assert any(line.startswith(path) and text in line for line in found), (path, text, found)
+
+
+@pytest.mark.parametrize("odd", [["x"], {"a": 1}, [["x"]], 5, None])
+def test_what_is_no_name_is_told_and_not_stumbled_over(odd: Any) -> None:
+    spec = _weak_train()
+    for changes in (
+        {"bearings": [{"name": "b", "joint": odd, "housing": odd, "balls": odd, "cage": odd} | BALLS]},
+        {"belts": [{"name": odd, "driver": odd, "driven": {"joint": odd, "radius_m": 0.1}, "tension_n": 1.0}]},
+        {"gas_cylinders": [{"name": "c", "crank_joint": odd, "piston_joint": odd, "bore_m": 0.1, "stroke_m": 0.1}]},
+        {"breakable_teeth": [{"name": "w", "gear": odd, "tooth": odd, "piece": odd, "strength_n": 1.0}]},
+        {"couplings": [{"name": "c", "joint_a": odd, "joint_b": odd, "ratio": 1.0}]},
+        {"joints": [{"name": odd, "kind": odd, "child": odd, "parent": [odd]}]},
+        {"bodies": [{"name": odd, "shape": odd, "material": odd, "motion": odd}]},
+        {"fluids": [{"name": "f", "liquid": odd, "fills": [{"kind": odd, "vessel": odd}]}]},
+        {"no_contact": [odd, [odd, "g0"]], "contact_pairs": [{"material_a": odd, "material_b": odd}]},
+    ):
+        assert _problems(spec, **changes)
+
+
+def test_what_is_carried_is_on_no_joint_and_belongs_to_one_part() -> None:
+    spec = _belt_world()
+    link = Body(name="link", shape=Box(size_m=(0.01, 0.002, 0.01)), material="rubber", motion="carried")
+    bodies = [json.loads(body.model_dump_json()) for body in (*spec.bodies, link)]
+    belt = json.loads(spec.belts[0].model_dump_json())
+    pin = json.loads(Joint(name="pin", kind="hinge", child="link", parent="a").model_dump_json())
+    joints = [*(json.loads(joint.model_dump_json()) for joint in spec.joints), pin]
+    assert _problems(spec, bodies=bodies, belts=[belt | {"links": ["link"]}]) == []
+    found = _problems(
+        spec,
+        bodies=bodies,
+        joints=joints,
+        belts=[belt | {"links": ["link", "link"]}, belt | {"name": "other", "links": ["link"]}],
+    )
+    assert [line.split(":")[0] for line in found] == ["joints.2.child", "belts.0.links", "belts.1.links"]
+    assert "'link' is carried by belts.0.links already; give each part bodies of its own" in found[2]

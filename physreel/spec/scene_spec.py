@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import (
@@ -24,6 +22,7 @@ from physreel.spec.cameras import Air, Camera, Environment, Light, Microphone
 from physreel.spec.liquids import LIQUIDS, Fluid, Liquid
 from physreel.spec.machines import Bearing, Belt, BreakableTooth, GasCylinder
 from physreel.spec.materials import CONTACT_PAIRS, MATERIALS, ContactPair, Material, combine_contact
+from physreel.spec.references import MACHINES, NAMED, reference_problems
 
 
 class SceneSpec(SpecModel):
@@ -76,7 +75,7 @@ class SceneSpec(SpecModel):
             raise _with_problems(error, reference_problems(data)) from None
         if isinstance(data, SceneSpec):
             return spec
-        problems = reference_problems(spec.model_dump(include=set(_NAMED)))
+        problems = reference_problems(spec.model_dump(include=set(NAMED)))
         if spec.cue_s > spec.duration_s:
             problems.append(f"cue_s: {spec.cue_s} is longer than the clip ({spec.duration_s} s)")
         if spec.fluids and spec.particle_spacing_m is None:
@@ -94,7 +93,7 @@ class SceneSpec(SpecModel):
         if not self.fluids and not self.liquids and self.particle_spacing_m is None:
             for name in ("fluids", "liquids", "particle_spacing_m"):
                 data.pop(name, None)
-        for name in _MACHINES:
+        for name in MACHINES:
             if not getattr(self, name):
                 data.pop(name, None)
         return data
@@ -156,106 +155,6 @@ class SceneSpec(SpecModel):
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise SpecError(spec_problems(error)) from None
-
-
-_MACHINES = ("bearings", "belts", "gas_cylinders", "breakable_teeth")
-_UNIQUE = (
-    "bodies", "joints", "couplings", "cameras", "microphones", "materials", "fluids", "liquids", *_MACHINES,
-)  # fmt: skip
-_NAMED = (*_UNIQUE, "contact_pairs", "no_contact")
-
-
-def reference_problems(data: dict[str, Any]) -> list[str]:
-    """Names in a spec's plain data that are doubled or lead nowhere; tolerates data that is wrong in other ways."""
-
-    def items(group: str) -> list[tuple[int, dict[str, Any]]]:
-        given = data.get(group)
-        listed = given if isinstance(given, (list, tuple)) else ()
-        plain = (item.model_dump() if isinstance(item, SpecModel) else item for item in listed)
-        return [(i, item) for i, item in enumerate(plain) if isinstance(item, dict)]
-
-    def names(group: str) -> list[Any]:
-        return [item.get("name") for _, item in items(group) if isinstance(item.get("name"), str)]
-
-    def absent(where: str, what: str, name: Any, known: Collection[Any], remedy: str = "") -> list[str]:
-        return [f"{where}: there is no {what} named {name!r}{remedy}"] if name is not None and name not in known else []
-
-    problems = [
-        f"{group}: the name {name!r} is used more than once"
-        for group in _UNIQUE
-        for name, count in Counter(names(group)).items()
-        if count > 1
-    ]
-    bodies, materials = set(names("bodies")), MATERIALS.keys() | set(names("materials"))
-    joints = {item.get("name"): item.get("kind") for _, item in items("joints")}
-    for i, body in items("bodies"):
-        remedy = f"; use one of {', '.join(sorted(materials))}, or add it to materials"
-        problems += absent(f"bodies.{i}.material", "material", body.get("material"), materials, remedy)
-    for i, pair in items("contact_pairs"):
-        for key in ("material_a", "material_b"):
-            problems += absent(f"contact_pairs.{i}.{key}", "material", pair.get(key), materials)
-    for i, joint in items("joints"):
-        for key in ("child", "parent"):
-            problems += absent(f"joints.{i}.{key}", "body", joint.get(key), bodies)
-    for i, coupling in items("couplings"):
-        for key in ("joint_a", "joint_b"):
-            name = coupling.get(key)
-            problems += absent(f"couplings.{i}.{key}", "joint", name, joints)
-            if joints.get(name) in ("ball", "fixed"):
-                kind = joints[name]
-                problems.append(f"couplings.{i}.{key}: {name!r} is a {kind} joint; only hinge and slide can be coupled")
-    liquids = LIQUIDS.keys() | set(names("liquids"))
-    hollow = {item.get("name") for _, item in items("bodies") if _kind(item.get("shape")) in ("vessel", "tank")}
-    for i, fluid in items("fluids"):
-        remedy = f"; use one of {', '.join(sorted(liquids))}, or add it to liquids"
-        problems += absent(f"fluids.{i}.liquid", "liquid", fluid.get("liquid"), liquids, remedy)
-        fills = fluid.get("fills")
-        for k, fill in enumerate(fills if isinstance(fills, (list, tuple)) else ()):
-            fill = fill.model_dump() if isinstance(fill, SpecModel) else fill
-            if isinstance(fill, dict) and fill.get("kind", "vessel") == "vessel":
-                where = f"fluids.{i}.fills.{k}.vessel"
-                problems += absent(where, "vessel or tank", fill.get("vessel"), hollow)
-    motions = {item.get("name"): item.get("motion", "dynamic") for _, item in items("bodies")}
-    for group, joint_keys, body_keys, carried_keys in _MACHINE_NAMES:
-        for i, item in items(group):
-            for key, kind in joint_keys:
-                name = _at(item, key)
-                problems += absent(f"{group}.{i}.{key}", "joint", name, joints)
-                if joints.get(name, kind) != kind:
-                    problems.append(f"{group}.{i}.{key}: {name!r} must be a {kind} joint, it is a {joints[name]}")
-            for key in body_keys:
-                problems += absent(f"{group}.{i}.{key}", "body", item.get(key), bodies)
-            for key in carried_keys:
-                named = _at(item, key)
-                for name in named if isinstance(named, (list, tuple)) else (named,):
-                    problems += absent(f"{group}.{i}.{key}", "body", name, bodies)
-                    if motions.get(name, "carried") != "carried":
-                        problems.append(f"{group}.{i}.{key}: {name!r} must be carried, it is {motions[name]}")
-    apart = data.get("no_contact")
-    for i, pair_names in enumerate(apart if isinstance(apart, (list, tuple)) else ()):
-        for name in pair_names if isinstance(pair_names, (list, tuple)) else ():
-            problems += absent(f"no_contact.{i}", "body", name, bodies)
-    return problems
-
-
-_MACHINE_NAMES: tuple[tuple[str, tuple[tuple[str, str], ...], tuple[str, ...], tuple[str, ...]], ...] = (
-    ("bearings", (("joint", "hinge"),), ("housing",), ("cage", "balls", "defect.mark")),
-    ("belts", (("driver.joint", "hinge"), ("driven.joint", "hinge")), (), ("links",)),
-    ("gas_cylinders", (("crank_joint", "hinge"), ("piston_joint", "slide")), (), ()),
-    ("breakable_teeth", (), ("gear", "piece"), ()),
-)
-"""Of each group of a machine's parts: keys that name joints, and of what kind; bodies; and carried bodies."""
-
-
-def _at(item: dict[str, Any], path: str) -> Any:
-    value: Any = item
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _kind(shape: Any) -> Any:
-    return shape.get("kind") if isinstance(shape, dict) else getattr(shape, "kind", None)
 
 
 def _with_problems(error: ValidationError, problems: list[str]) -> ValidationError:
