@@ -13,7 +13,7 @@ help:
 	@echo "make demo    install, write 24 falling clips to out/demo, say where they are"
 	@echo "make test    the whole test suite"
 	@echo "make check   lint, format, types, docs"
-	@echo "make bench   speed against a hand-written script, and of a pour, by stage"
+	@echo "make bench   speed against a hand-written script, of a pour and of machines, by stage"
 	@echo "make compare the default renderer beside Mitsuba"
 	@echo "make bearings  what a plain classifier hears and sees of damaged bearings"
 	@echo "make golden  write the golden hashes anew (only when a scene was meant to change)"
@@ -55,6 +55,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/liquids.py
+	$(BIN)/python benchmarks/machines.py
 
 compare: $(VENV)/.dev
 	$(BIN)/python benchmarks/renderers_compared.py
