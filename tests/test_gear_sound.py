@@ -280,7 +280,7 @@ def test_the_force_between_teeth_has_the_impulse_of_the_steps():
 
 
 def test_teeth_that_are_wedged_press_no_harder_than_they_can_bear():
-    """Rigid ones would without bound; what they give in all stays, and takes longer."""
+    """Rigid ones would without bound, and be thrown about harder than by all that moves."""
     from physreel.renderers.audio.bodies import SoundingBody
     from physreel.renderers.audio.poses import Poses
 
@@ -297,7 +297,13 @@ def test_teeth_that_are_wedged_press_no_harder_than_they_can_bear():
     most = 0.25 * 400e6 * worlds.WIDTH_M * 0.008**2 / (1.9 * 0.004)
     assert usual < 0.1 * most
     assert 0.5 * most < wedged < 2.1 * most
-    assert float(meshes[1].blow_n_s.sum()) == pytest.approx(300.0 * float(meshes[0].blow_n_s.sum()), rel=1e-9)
+    # Blows that are real are what they were; those that are not stop at what the two gears' motion holds.
+    inertia = [bodies[i].mass.inertia[2, 2] for i in (0, 1)]
+    energy = 0.5 * np.einsum("tb,b->t", (trajectory.body_velocity[:, :2, 3:] ** 2).sum(-1), inertia).max()
+    parted = sum(spec.bodies[i].shape.base_radius_m ** 2 / inertia[i] for i in (0, 1))
+    limit = 2.0 * np.sqrt(2.0 * energy / parted)
+    assert float(meshes[0].blow_n_s.max()) < 0.5 * limit
+    assert float(meshes[1].blow_n_s.max()) <= 1.001 * limit
 
 
 def test_a_shaft_that_stands_out_bends_its_plate():

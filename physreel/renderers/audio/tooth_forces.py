@@ -4,7 +4,8 @@ What presses for longer than a few steps is known well, and is joined by smooth 
 that comes into mesh before its turn, one that flies across the backlash) is known by its impulse alone: it becomes a
 half-sine as long as the teeth, which are springs, need to throw the two bodies back. Between them the flanks' roughness
 shakes what is pressed together, as fast as they slide: not at all at the pitch point, most where teeth meet and part.
-Rigid teeth that are wedged press as hard as no tooth could bear: what passes that bends them, and takes longer.
+Rigid teeth that are wedged press as hard as no tooth could bear: what passes that bends them, and takes longer. And
+they pass impulses round among themselves that nothing that moves could give: those are no blows.
 
 Sources:
   ISO       ISO 6336-1 (2006), method B: 14 N/(mm µm) of stiffness for each width of steel teeth in mesh; other
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.geometry.rotations import rotate_wxyz
+from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.renderers.audio.bodies import SoundingBody
 from physreel.renderers.audio.dice import Dice
 from physreel.renderers.audio.friction import PROFILE_BEND_M, PROFILE_SPACING_M, SLIDE_SHARE, fractal_profile
@@ -66,7 +67,7 @@ class Mesh:
         force: (S,) N on b, along the contacts' normals, by time of the world; what presses at the beginning is
             taken off, for it makes no sound.
         blow_s: (K,) when blows are strongest.
-        blow_n_s: (K,) their impulses.
+        blow_n_s: (K,) their impulses, as far as what moves could give them.
         gap_s: (K,) for how long hardly anything pressed before.
     """
 
@@ -99,6 +100,7 @@ def find_meshes(
 ) -> list[Mesh]:
     """The meshing sides of all pairs, by pair: one while the same flanks bear, two where the load turns round."""
     contacts = trajectory.contacts
+    moving_j = _moving_j(trajectory, bodies)
     found = []
     for a, b in sorted(pairs):
         rows = np.flatnonzero((contacts.body_a == a) & (contacts.body_b == b))
@@ -109,7 +111,7 @@ def find_meshes(
         for side in (around > 0.0, around <= 0.0):
             mine = rows[side]
             if float(contacts.normal_impulse_n_s[mine].sum()) > _LEAST_SHARE * whole:
-                found.append(_mesh(spec, trajectory, bodies, (a, b), mine, samples))
+                found.append(_mesh(spec, trajectory, bodies, (a, b), mine, moving_j, samples))
     return found
 
 
@@ -129,6 +131,7 @@ def _mesh(
     bodies: list[SoundingBody],
     pair: tuple[int, int],
     rows: NDArray[np.int64],
+    moving_j: Floats,
     samples: int,
 ) -> Mesh:
     contacts, h = trajectory.contacts, trajectory.step_s
@@ -136,6 +139,9 @@ def _mesh(
     at = np.clip(np.rint(contacts.time_s[rows] / h).astype(np.int64) - 1, 0, steps - 1)
     force = np.bincount(at, contacts.normal_impulse_n_s[rows], steps) / h
     steady, blow_s, blow_n_s, gap_s = _apart(force, h)
+    closing = np.zeros(steps)
+    np.maximum.at(closing, at, contacts.approach_speed_m_s[rows])
+    blow_n_s = np.minimum(blow_n_s, _most_n_s(trajectory, _yielding(bodies, pair), moving_j, closing, blow_s))
     most_n = _bearable_n(bodies, pair)
     steady = np.minimum(steady, most_n)
     middle = np.asarray((np.arange(steps) + 0.5) * h, np.float64)
@@ -222,13 +228,48 @@ def _add_blows(out: Floats, time_s: Floats, impulse_n_s: Floats, length_s: Float
 
 def _swing_s(bodies: list[SoundingBody], pair: tuple[int, int]) -> float:
     """Half a period of the two bodies on the spring of their teeth: how long a blow lasts."""
+    yielding = _yielding(bodies, pair)
+    return float(np.pi / np.sqrt(_stiffness(bodies, pair) * yielding)) if yielding else 0.0
+
+
+def _yielding(bodies: list[SoundingBody], pair: tuple[int, int]) -> float:
+    """1/kg: one over the mass of two bodies that their teeth part; 0 if neither moves."""
     yielding = 0.0
     for index in pair:
         shape, mass = bodies[index].body.shape, bodies[index].mass
         if not bodies[index].dynamic or mass is None:
             continue
         yielding += shape.base_radius_m**2 / mass.inertia[2, 2] if isinstance(shape, Gear) else 1.0 / mass.mass
-    return float(np.pi / np.sqrt(_stiffness(bodies, pair) * yielding)) if yielding else 0.0
+    return yielding
+
+
+def _moving_j(trajectory: Trajectory, bodies: list[SoundingBody]) -> Floats:
+    """(T,) kinetic energy of all that moves, in J: the most of a frame and its two neighbours."""
+    from scipy.ndimage import maximum_filter1d
+
+    out = np.zeros(len(trajectory.body_pose))
+    for index, sounding in enumerate(bodies):
+        if sounding.dynamic and sounding.mass is not None:
+            velocity = trajectory.body_velocity[:, index]
+            turning = rotate_wxyz(conjugate_wxyz(trajectory.body_pose[:, index, 3:]), velocity[:, 3:])
+            out += 0.5 * sounding.mass.mass * (velocity[:, :3] ** 2).sum(1)
+            out += 0.5 * np.einsum("ti,ij,tj->t", turning, sounding.mass.inertia, turning)
+    return np.asarray(maximum_filter1d(out, 3, mode="nearest"), np.float64)
+
+
+def _most_n_s(trajectory: Trajectory, yielding: float, moving_j: Floats, closing_m_s: Floats, time_s: Floats) -> Floats:
+    """(K,) the greatest impulses of blows at times (K,): all that moves is stopped and thrown back, 2 √(2 m E).
+
+    What moves between two frames alone is known by how fast the teeth come together in each step (N,).
+    """
+    from scipy.ndimage import maximum_filter1d
+
+    if not yielding:
+        return np.full(len(time_s), np.inf)
+    frames = np.clip((time_s * trajectory.fps).astype(np.int64), 0, len(moving_j) - 1)
+    steps = np.clip((time_s / trajectory.step_s).astype(np.int64), 0, len(closing_m_s) - 1)
+    closing = maximum_filter1d(closing_m_s, 2 * BLOW_STEPS + 1, mode="nearest")[steps]
+    return np.asarray(2.0 * np.sqrt(2.0 * moving_j[frames] / yielding + (closing / yielding) ** 2))
 
 
 def _stiffness(bodies: list[SoundingBody], pair: tuple[int, int]) -> float:
