@@ -2,8 +2,8 @@
 
     python benchmarks/machines.py [--clips 6]
 
-``make bench`` runs it last. The first clip of each scene loads kernels and works out the modes of its shapes; it is told
-by itself. Then: how many times faster than real time a train of five gears is simulated, and how true its ratio is.
+``make bench`` runs it last. The first clip of each scene loads kernels and works out the modes of its shapes; it is
+told by itself. Then: how many times faster than real time five gears are simulated, and how true their ratio is.
 """
 
 from __future__ import annotations
