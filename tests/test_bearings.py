@@ -12,7 +12,7 @@ from physreel.renderers.audio.contact import ContactSoundRenderer
 from physreel.renderers.audio.covers import ABSORBED, Cover, Covers, cover_over
 from physreel.simulators.bearings import BearingPart
 from physreel.simulators.preparation import prepare
-from physreel.spec import MATERIALS, Bearing, Body, Box, Compound, Microphone, Piece, Sphere
+from physreel.spec import MATERIALS, Bearing, Body, Box, Compound, Cylinder, Microphone, Piece, Sphere
 
 TURNS_S = 20.0
 
@@ -197,6 +197,12 @@ def test_what_ear_and_machine_are_both_in_is_no_cover():
     assert both.bodies[guarded.body].name == "cover"
     # The room beyond does not close a guard that is open below.
     assert cover_over(world(bodies=(cover(2e-3), room())), 0, point, OUTSIDE) is None
+
+
+def test_what_the_place_is_inside_of_is_no_cover():
+    pins = [Piece(shape=Cylinder(radius_m=0.01, height_m=0.1), position_m=(x, 0.0, 0.03)) for x in (0.0, 0.1)]
+    shafts = Body(name="shafts", shape=Compound(pieces=tuple(pins)), material="steel", motion="static")
+    assert cover_over(world(bodies=(FLOOR, shafts)), 0, np.array([0.0, 0.0, 0.0]), OUTSIDE) is None
 
 
 def test_of_two_places_on_one_body_one_may_be_covered():

@@ -97,9 +97,11 @@ def cover_over(spec: SceneSpec, source: int, point_m: Floats, ear_m: Floats) -> 
         point_m: (3,) world.
         ear_m: (3,) world.
     """
+    # What the point is in the middle of, as a shaft's foot is in the shaft, does not stand round it.
     still = {
         i: body for i, body in enumerate(spec.bodies)
         if i != source and body.motion == "static" and body.shape.kind != "triangle_mesh"
+        and _distances(body, point_m[None])[0] > _STEP_M
     }  # fmt: skip
     rays = _directions()
     found: dict[int, tuple[Floats, float]] = {}
