@@ -97,16 +97,15 @@ def cover_over(spec: SceneSpec, source: int, point_m: Floats, ear_m: Floats) -> 
         point_m: (3,) world.
         ear_m: (3,) world.
     """
-    # What the point is in the middle of, as a shaft's foot is in the shaft, does not stand round it.
     still = {
         i: body for i, body in enumerate(spec.bodies)
         if i != source and body.motion == "static" and body.shape.kind != "triangle_mesh"
-        and _distances(body, point_m[None])[0] > _STEP_M
     }  # fmt: skip
     rays = _directions()
     found: dict[int, tuple[Floats, float]] = {}
     for i, body in still.items():
-        if isinstance(body.shape, (Compound, Vessel, Tank)) and _within_extents(body, point_m):
+        hollow = isinstance(body.shape, (Compound, Vessel, Tank))
+        if hollow and _within_extents(body, point_m) and not _is_in(body, point_m):
             reach = 2.0 * bounding_radius_m(body.shape)
             way = _way_to(body, point_m, rays, np.full(len(rays), reach))
             if np.isfinite(way).mean() >= CLOSED_SHARE and not _has_in_it(body, ear_m, point_m, rays, way):
@@ -117,7 +116,7 @@ def cover_over(spec: SceneSpec, source: int, point_m: Floats, ear_m: Floats) -> 
     way, reach = found[index]
     open_ = np.flatnonzero(np.isinf(way))
     for i, body in still.items():
-        if i != index and len(open_):
+        if i != index and len(open_) and not _is_in(body, point_m):
             open_ = open_[np.isinf(_way_to(body, point_m, rays[open_], np.full(len(open_), reach)))]
     leak = len(open_) / len(rays)
     if leak > OPEN_SHARE:
@@ -125,6 +124,11 @@ def cover_over(spec: SceneSpec, source: int, point_m: Floats, ear_m: Floats) -> 
     density = spec.material_of(spec.bodies[index]).density_kg_m3
     thick = _thickness_m(spec.bodies[index], point_m, rays[np.isfinite(way)], way[np.isfinite(way)])
     return Cover(index, density * thick, max(leak, LEAST_LEAK))
+
+
+def _is_in(body: Body, point_m: Floats) -> bool:
+    """Whether a point is in the solid, as a shaft's foot is in the shaft: that does not stand round it."""
+    return bool(_distances(body, point_m[None])[0] <= _STEP_M)
 
 
 def _has_in_it(body: Body, ear_m: Floats, point_m: Floats, rays: Floats, way: Floats) -> bool:
