@@ -60,7 +60,10 @@ def sample_hashes(scene: str) -> dict[str, str]:
     parts = {name: getattr(view, name).tobytes() for name in PASSES if liquid is None}
     if liquid is not None:
         parts["particles"] = liquid.position_m.tobytes()
+    if run.signals:
         parts["signals"] = b"".join(run.signals[name].values.tobytes() for name in sorted(run.signals))
+    if len(run.knocks):
+        parts["knocks"] = run.knocks.time_s.tobytes() + run.knocks.impulse_n_s.tobytes()
     parts["poses"] = run.body_pose.tobytes()
     parts["contacts"] = run.contacts.normal_impulse_n_s.tobytes()
     parts["audio"] = sample.clip.audio.samples.tobytes()
