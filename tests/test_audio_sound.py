@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from audio_worlds import STEP_S, blow, mass_kg, resting, rows, still, strikes_of, world
 
+from physreel.geometry.hertz import contact_modulus_pa, contact_time_s
 from physreel.renderers.audio.contact import ContactSoundRenderer
-from physreel.renderers.audio.hertz import contact_modulus_pa, contact_time_s
 from physreel.renderers.audio.mix import PASCAL_PER_UNIT
 from physreel.spec import MATERIALS, Body, Box, Sphere
 from physreel.testing import check_audio_renderer

@@ -14,9 +14,8 @@ Floats = NDArray[np.float64]
 
 def loose_bodies(spec: SceneSpec) -> NDArray[np.bool_]:
     """(B,) which bodies move by forces and hang on no joint: things, not parts of machines."""
-    jointed = {name for joint in spec.joints for name in (joint.child, joint.parent)}
-    jointed |= {tooth.piece for tooth in spec.breakable_teeth}
-    return np.array([body.motion == "dynamic" and body.name not in jointed for body in spec.bodies])
+    tied = spec.jointed | {tooth.piece for tooth in spec.breakable_teeth}
+    return np.array([body.motion == "dynamic" and body.name not in tied for body in spec.bodies])
 
 
 def machine_signal(trajectory: Trajectory, quantity: str, name: str) -> Signal:
@@ -80,7 +79,7 @@ def jam_s(spec: SceneSpec, trajectory: Trajectory, joint: str) -> float | None:
 
     A motor that never gets its joint to move is jammed from when it is switched on.
     """
-    motor = next((j.motor for j in spec.joints if j.name == joint), None)
+    motor = spec.joint(joint).motor
     if motor is None:
         return None
     effort = machine_signal(trajectory, "motor_effort", joint)

@@ -56,7 +56,7 @@ def _held_at_end(spec: SceneSpec, trajectory: Trajectory) -> NDArray[np.bool_]:
     if not any(spec.gravity_m_s2):
         return np.ones(len(spec.bodies), bool)
     held = np.array([body.motion != "dynamic" for body in spec.bodies])
-    jointed = {name for joint in spec.joints for name in (joint.child, joint.parent)}
+    jointed = spec.jointed
     held |= np.array([body.name in jointed for body in spec.bodies])
     held |= wet_at_end(spec, trajectory)  # what floats is borne by liquid
     contacts = trajectory.contacts

@@ -111,7 +111,7 @@ def load_point_m(spec: SceneSpec, bearing: Bearing) -> tuple[Floats, Floats]:
     Raises:
         SpecError: a load along the shaft.
     """
-    joint = next(joint for joint in spec.joints if joint.name == bearing.joint)
+    joint = spec.joint(bearing.joint)
     axis, load = np.array(joint.axis), np.array(bearing.load_direction)
     across = load - (load @ axis) * axis
     size = float(np.linalg.norm(across))

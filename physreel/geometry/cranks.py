@@ -56,8 +56,7 @@ class SliderCrank:
         Raises:
             SpecError: a stroke or firing angle that does not fit the joints, or a line that misses the crank.
         """
-        names = [joint.name for joint in spec.joints]
-        crank, piston = names.index(cylinder.crank_joint), names.index(cylinder.piston_joint)
+        crank, piston = (spec.joint_index(name) for name in (cylinder.crank_joint, cylinder.piston_joint))
         hinge, slide = spec.joints[crank], spec.joints[piston]
         where = f"gas_cylinders.{spec.gas_cylinders.index(cylinder)}"
         pin = _pin(spec, slide)

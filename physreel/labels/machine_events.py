@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from physreel.analysis.machines import first_motion_s, jam_s, slip_begins_s
-from physreel.spec import Joint, SceneSpec
+from physreel.spec import SceneSpec
 from physreel.values import Event, Trajectory
 
 Keyed = list[tuple[tuple[float, int, int], Event]]
@@ -43,10 +43,10 @@ def find_machine_events(spec: SceneSpec, trajectory: Trajectory, first_kind: int
     for belt in spec.belts:
         slips = slip_begins_s(trajectory, belt.name) if f"belt_slip:{belt.name}" in trajectory.signals else None
         if slips is not None:
-            driver = _joint(spec, belt.driver.joint)
+            driver = spec.joint(belt.driver.joint)
             signal = trajectory.signals[f"belt_slip:{belt.name}"]
             speed = float(np.abs(signal.values[min(round(slips * signal.rate_hz), len(signal.values) - 1)]))
-            add(3, "slip_begins", slips, (driver.child, _joint(spec, belt.driven.joint).child), speed)
+            add(3, "slip_begins", slips, (driver.child, spec.joint(belt.driven.joint).child), speed)
     return [*found, *_knocking(spec, trajectory, first_kind + 4)]
 
 
@@ -66,7 +66,3 @@ def _knocking(spec: SceneSpec, trajectory: Trajectory, kind: int) -> Keyed:
             )  # fmt: skip
             found.append(((event.time_s, kind, int(knocks.body[first])), event))
     return found
-
-
-def _joint(spec: SceneSpec, name: str) -> Joint:
-    return next(joint for joint in spec.joints if joint.name == name)

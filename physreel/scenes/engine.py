@@ -138,10 +138,7 @@ class EngineScene(Scene):
         """Read off signals and knocks how it ran and what is wrong with it."""
         engine = read_engine(spec, trajectory)
         labels = {body.name: body.label for body in spec.bodies}
-        pistons = [
-            labels[next(joint.child for joint in spec.joints if joint.name == cylinder.piston_joint)]
-            for cylinder in spec.gas_cylinders
-        ]
+        pistons = [labels[spec.joint(cylinder.piston_joint).child] for cylinder in spec.gas_cylinders]
         fault = find_fault(engine)
         knocking = None
         if fault == "knocking_rod":

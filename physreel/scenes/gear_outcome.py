@@ -159,7 +159,7 @@ def out_of_step(spec: SceneSpec, trajectory: Trajectory, mesh: Mesh) -> Floats:
 
 def read_outcome(spec: SceneSpec, trajectory: Trajectory) -> GearOutcome:
     """Everything there is to say of a set of gears."""
-    drive, output = _joint(spec, "drive"), _joint(spec, "output")
+    drive, output = spec.joint("drive"), spec.joint("output")
     slides = output.kind == "slide"
     speed = machine_signal(trajectory, "speed", "output")
     driven = turned_rad(trajectory, "drive")
@@ -237,7 +237,7 @@ def output_label(spec: SceneSpec) -> str:
 
 def find_thumps(spec: SceneSpec, trajectory: Trajectory, speed_m_s: float = THUMP_M_S) -> list[float]:
     """Times of blows between teeth, once the driver is at speed, at which they meet faster than a speed."""
-    motor = _joint(spec, "drive").motor
+    motor = spec.joint("drive").motor
     assert motor is not None
     table = trajectory.contacts
     toothed = np.array([isinstance(body.shape, Gear | Rack) for body in spec.bodies])
@@ -259,10 +259,6 @@ def _smooth(values: Floats, rate_hz: float) -> Floats:
 
 def _gears(spec: SceneSpec) -> list[int]:
     return [k for k, body in enumerate(spec.bodies) if isinstance(body.shape, Gear)]
-
-
-def _joint(spec: SceneSpec, name: str) -> Joint:
-    return next(joint for joint in spec.joints if joint.name == name)
 
 
 def _rightwards(spec: SceneSpec, joint: Joint) -> float:
@@ -320,7 +316,7 @@ def _beside_a_gap(spec: SceneSpec, trajectory: Trajectory, stood_s: float) -> st
 
 def _within_play(spec: SceneSpec, trajectory: Trajectory) -> bool:
     """Whether the driver never got farther than the play of its teeth, all round."""
-    driver = _joint(spec, "drive").child
+    driver = spec.joint("drive").child
     angle = float(np.ptp(gear_angle(spec, trajectory, driver)))
     meshes = [m for m in find_meshes(spec) if driver in (spec.bodies[m.a].name, spec.bodies[m.b].name)]
     play = 0.0

@@ -225,7 +225,7 @@ def how_far(result: GearOutcome, rng: np.random.Generator) -> Question | None:
 
 def _turns(spec: SceneSpec, trajectory: Trajectory) -> dict[str, float]:
     """How far each gear has turned, as the camera sees it (counterclockwise), by label."""
-    drive = next(joint for joint in spec.joints if joint.name == "drive")
+    drive = spec.joint("drive")
     facing = camera_facing(spec, drive)
     gears = [body for body in spec.bodies if isinstance(body.shape, Gear)]
     return {body.label: facing * float(gear_angle(spec, trajectory, body.name)[-1]) for body in gears}

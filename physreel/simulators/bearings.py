@@ -26,6 +26,7 @@ from physreel.geometry.bearings import (
     first_pit_angle_rad,
     load_point_m,
 )
+from physreel.geometry.hertz import contact_time_s, indentation_m
 from physreel.geometry.rotations import multiply_wxyz, rotate_wxyz
 from physreel.simulators.machinery import JointMotion, MachinePart, PartRecord, signal_stride
 from physreel.simulators.preparation import Preparation
@@ -59,7 +60,7 @@ class BearingPart(MachinePart):
     def __init__(self, prep: Preparation, bearing: Bearing) -> None:
         spec = prep.spec
         self.spec, self.bearing = spec, bearing
-        self.joint = next(k for k, joint in enumerate(spec.joints) if joint.name == bearing.joint)
+        self.joint = spec.joint_index(bearing.joint)
         joint = spec.joints[self.joint]
         self.axis, self.anchor = np.array(joint.axis), np.array(joint.anchor_m)
         _, self.toward = load_point_m(spec, bearing)
@@ -195,10 +196,12 @@ def knock_forces(bearing: Bearing, place_rad: Floats, speed_m_s: Floats, cage_ra
     deepest = min(defect.width_m**2 / (8.0 * radius), radius)
     drop = np.minimum(deepest, 0.5 * load / mass * (0.5 * defect.width_m / speed_m_s) ** 2)
     bent = speed_m_s * np.minimum(2.0 * np.sqrt(2.0 * drop / radius), 1.0)
-    pressed = np.cbrt(9.0 * load**2 / (16.0 * radius * HERTZ_MODULUS_PA**2))
+    pressed = indentation_m(force_n=load, radius_m=radius, modulus_pa=HERTZ_MODULUS_PA)
     freed = 0.4 * load * pressed * (1.0 - np.maximum(1.0 - drop / pressed, 0.0) ** 2.5)
     change = np.sqrt(bent**2 + 2.0 * freed / mass)
-    length = 2.87 * (mass**2 / (radius * HERTZ_MODULUS_PA**2 * np.maximum(change, 1e-6))) ** 0.2
+    length = contact_time_s(
+        mass_kg=mass, radius_m=radius, modulus_pa=HERTZ_MODULUS_PA, speed_m_s=np.maximum(change, 1e-6)
+    )
     return mass * change, length
 
 

@@ -56,8 +56,7 @@ class BeltPart(MachinePart):
     def __init__(self, prep: Preparation, belt: Belt) -> None:
         self._prep, self._belt = prep, belt
         self._path = BeltPath.of(prep.spec, belt)
-        names = [joint.name for joint in prep.spec.joints]
-        self._driver, self._driven = names.index(belt.driver.joint), names.index(belt.driven.joint)
+        self._driver, self._driven = (prep.spec.joint_index(p.joint) for p in (belt.driver, belt.driven))
         self._r1, self._r2 = belt.driver.radius_m, self._path.sense * belt.driven.radius_m
         self._step_s = prep.step_s
         self._stiffness = belt.stiffness_n_m

@@ -56,7 +56,7 @@ class Machines:
             for gear, tooth in self.breakable:
                 self.teeth.proud[self.teeth.tooth_row(gear, tooth)] = 0.0
         self.breaks: list[Break] = []
-        jointed = {name for joint in spec.joints for name in (joint.child, joint.parent)}
+        jointed = spec.jointed
         self.on_joint = np.array([body.motion == "dynamic" and body.name in jointed for body in spec.bodies])
         self.active = bool(spec.joints) or self.teeth is not None
 
@@ -164,7 +164,7 @@ class Machines:
         step = np.minimum(np.rint(contacts.time_s / h).astype(np.int64) - 1, prep.step_count - 1)
         signals = {}
         for pair in prep.tooth_pairs:
-            a, b = min(pair.first, pair.second), max(pair.first, pair.second)
+            a, b = pair.bodies
             mine = (contacts.body_a == a) & (contacts.body_b == b)
             if not mine.any():
                 continue

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from physreel.simulators.mujoco_model import MujocoModel
 from physreel.simulators.preparation import Preparation
-from physreel.simulators.teeth_contacts import FORM, OUT, find_teeth_contacts
+from physreel.simulators.teeth_contacts import FIRST, FORM, OUT, find_teeth_contacts
 from physreel.spec import Gear, Rack
 from physreel.spec.toothed import ADDENDUM, DEDENDUM, involute
 
@@ -31,7 +31,7 @@ class Teeth:
         shapes = [prep.toothed[index] for index in self.rows]
         self.forms = np.array([_form(shape) for shape in shapes]).reshape(-1, FORM)
         counts = [shape.tooth_count for shape in shapes]
-        self.forms[:, 6] = np.cumsum([0, *counts[:-1]]) if counts else 0.0
+        self.forms[:, FIRST] = np.cumsum([0, *counts[:-1]]) if counts else 0.0
         self.proud = np.concatenate([_proud(shape) for shape in shapes]) if shapes else np.zeros(0)
         self.runout = np.array([shape.runout_m if isinstance(shape, Gear) else 0.0 for shape in shapes])
         self.slant = np.radians([shape.pressure_angle_deg for shape in shapes])
@@ -69,7 +69,7 @@ class Teeth:
 
     def tooth_row(self, body: int, tooth: int) -> int:
         """Where in ``proud`` a tooth of a body is."""
-        return int(self.forms[self.rows[body], 6]) + tooth
+        return int(self.forms[self.rows[body], FIRST]) + tooth
 
     def find(self, data: Any, limit: float) -> int:
         """Look for contacts with gaps below ``limit``; their number. They are in points, frames, gaps, which, teeth."""
@@ -110,8 +110,7 @@ class Teeth:
         """Greatest depth of each pair of bodies whose teeth overlap as they are placed."""
         depths: dict[tuple[int, int], float] = {}
         for k in range(self.find(data, 0.0)):
-            meshing = self.prep.tooth_pairs[self.which[k]]
-            pair = (min(meshing.first, meshing.second), max(meshing.first, meshing.second))
+            pair = self.prep.tooth_pairs[self.which[k]].bodies
             depths[pair] = max(depths.get(pair, 0.0), -float(self.gaps[k]))
         return depths
 

@@ -16,9 +16,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.geometry.hertz import contact_modulus_pa, contact_time_s
 from physreel.simulators.machinery import JointMotion, MachinePart, PartRecord, slides_under
 from physreel.simulators.preparation import Preparation
-from physreel.spec import Material
 from physreel.values import KnockTable
 
 Floats = NDArray[np.float64]
@@ -51,7 +51,7 @@ class PlayPart(MachinePart):
         root = self._carrier(child)
         self._struck = [*hit, *([root] if root not in hit else [])]
         materials = [spec.material_of(spec.bodies[k]) for k in (child, self._parent) if k >= 0]
-        self._modulus_pa = 1.0 / math.fsum(_compliance(material) for material in materials)
+        self._modulus_pa = contact_modulus_pa(*materials)
 
     def _stopped_kg(self) -> float:
         links, masses = self._prep.links, self._prep.masses
@@ -110,7 +110,9 @@ class PlayPart(MachinePart):
             return PartRecord()
         order = np.argsort(times, kind="stable")
         time, speed, toward = (np.array(values)[order] for values in (times, speeds, signs))
-        length = 2.87 * (self._mass_kg**2 / (CONTACT_RADIUS_M * self._modulus_pa**2 * speed)) ** 0.2
+        length = contact_time_s(
+            mass_kg=self._mass_kg, radius_m=CONTACT_RADIUS_M, modulus_pa=self._modulus_pa, speed_m_s=speed
+        )
         return PartRecord(
             knocks=self._table(motion, time, np.minimum(length, LONGEST_S), self._mass_kg * speed, toward)
         )
@@ -141,7 +143,3 @@ class PlayPart(MachinePart):
         for j, axis in slides_under(spec, self._joint.child):
             place += np.interp(time, motion.time_s, motion.position[:, j])[:, None] * axis
         return place
-
-
-def _compliance(material: Material) -> float:
-    return (1.0 - material.poisson_ratio**2) / material.young_modulus_pa

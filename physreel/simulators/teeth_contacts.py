@@ -19,8 +19,8 @@ PITCH, BASE_RADIUS, TIP_RADIUS, ROOT_RADIUS, HALF, INTERNAL, FIRST, COUNT, FORM 
 is internal; first row in ``proud`` and number of teeth. Of racks, by metres instead of radians: distance from tooth to
 tooth; 0; height of tips above and of roots below the pitch line; half the thickness on the pitch line; 2."""
 
-OUT_X, OUT_Y, OUT_NX, OUT_NY, OUT_GAP, OUT_TOOTH_A, OUT_TOOTH_B, OUT = 0, 1, 2, 3, 4, 5, 6, 7
-"""A contact found: point and normal (from a to b) in the plane, gap (negative: overlap), and the two teeth."""
+OUT = 7
+"""Columns of a contact found: point and normal (from a to b) in the plane, gap (negative: overlap), the two teeth."""
 
 _REACH = 3
 _PARALLEL = 0.9998
@@ -73,8 +73,7 @@ def _corner_on_gear(px, py, form, cx, cy, turn, tooth, proud, side):  # type: ig
     base = form[BASE_RADIUS]
     angle = np.arctan2(dy, dx)
     off = _wrap(side * (angle - turn - tooth * form[PITCH]), 2.0 * np.pi)
-    arm = max(base, radius) if radius < base else base
-    gap = arm * (off - _half_at(form, radius)) - proud
+    gap = base * (off - _half_at(form, radius)) - proud
     if not inside and gap < radius - high:
         # It has come in over the tip's top rather than past the flank: out again the short way.
         return radius - high, dx / radius, dy / radius

@@ -31,6 +31,11 @@ class ToothPair:
     second: int
     flip: float
 
+    @property
+    def bodies(self) -> tuple[int, int]:
+        """Both, the lesser index first."""
+        return min(self.first, self.second), max(self.first, self.second)
+
 
 def find_tooth_pairs(
     spec: SceneSpec, toothed: dict[int, Toothed], free_pairs: frozenset[tuple[int, int]]
@@ -42,7 +47,7 @@ def find_tooth_pairs(
     Raises:
         SpecError: a rack that faces the wrong way.
     """
-    jointed = {name for joint in spec.joints for name in (joint.child, joint.parent)}
+    jointed = spec.jointed
     kept = [i for i in toothed if spec.bodies[i].motion != "dynamic" or spec.bodies[i].name in jointed]
     axes = {i: rotate_wxyz(np.asarray(spec.bodies[i].orientation_wxyz), _Z) for i in kept}
     found, problems = [], []
@@ -94,8 +99,7 @@ def meshing_problems(
                 continue
             problems = mesh_problems(first, second, distance)
         if problems:
-            key = (min(pair.first, pair.second), max(pair.first, pair.second))
-            found[key] = [f"bodies {one.name!r} and {other.name!r}: {line}" for line in problems]
+            found[pair.bodies] = [f"bodies {one.name!r} and {other.name!r}: {line}" for line in problems]
     return found
 
 

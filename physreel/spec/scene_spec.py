@@ -115,6 +115,23 @@ class SceneSpec(SpecModel):
                 return i
         raise KeyError(name)
 
+    def joint_index(self, name: str) -> int:
+        """The position of a joint in ``joints`` (KeyError if there is none)."""
+        for j, joint in enumerate(self.joints):
+            if joint.name == name:
+                return j
+        raise KeyError(name)
+
+    def joint(self, name: str) -> Joint:
+        """A joint by name (KeyError if there is none)."""
+        return self.joints[self.joint_index(name)]
+
+    @property
+    def jointed(self) -> frozenset[str]:
+        """Names of all bodies that a joint ties to something."""
+        tied = (name for joint in self.joints for name in (joint.child, joint.parent))
+        return frozenset(name for name in tied if name is not None)
+
     def material_of(self, body: Body) -> Material:
         """The material of a body: the spec's own first, then the built-in table."""
         return self.material(body.material)

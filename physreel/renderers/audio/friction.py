@@ -15,9 +15,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.geometry.hertz import contact_modulus_pa, indentation_m
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.renderers.audio.bodies import SoundingBody
-from physreel.renderers.audio.hertz import contact_modulus_pa, curvature_radius_m, indentation_m
+from physreel.renderers.audio.hertz import curvature_radius_m
 from physreel.renderers.audio.kernels import surface_force
 from physreel.renderers.audio.mix import HOP
 from physreel.renderers.audio.poses import Poses

@@ -1,11 +1,9 @@
-"""How hard bodies touch: Hertz's contact time, effective masses and the curvature of shapes where they meet.
+"""How bodies meet: effective masses, and the curvature of shapes where they touch.
 
 Source: H. Hertz, J. reine angew. Math. 92, 156 (1881); K. L. Johnson, Contact Mechanics (1985), 4.2 and 11.4.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +21,6 @@ from physreel.spec import (
     ConvexHull,
     Cylinder,
     Ellipsoid,
-    Material,
     Shape,
     Sphere,
     Vessel,
@@ -35,28 +32,6 @@ EDGE_SHARE = 0.02
 """Edges and corners are rounded to this share of the body's largest extent; no real thing is sharper."""
 NEAR_SHARE = 0.03
 """A point this near to a face (share of the extent) lies on it."""
-
-
-def contact_modulus_pa(a: Material, b: Material) -> float:
-    """E* of two materials: 1/E* = (1 - nu_a²)/E_a + (1 - nu_b²)/E_b."""
-    return 1.0 / math.fsum((1.0 - m.poisson_ratio**2) / m.young_modulus_pa for m in (a, b))
-
-
-def contact_time_s(*, mass_kg: float, radius_m: float, modulus_pa: float, speed_m_s: float) -> float:
-    """How long two elastic bodies touch: 2.87 (m² / (R E*² v))^(1/5).
-
-    Args:
-        mass_kg: effective mass, 1/m = 1/m_a + 1/m_b.
-        radius_m: effective radius, 1/R = 1/R_a + 1/R_b.
-        modulus_pa: see ``contact_modulus_pa``.
-        speed_m_s: of approach.
-    """
-    return float(2.87 * (mass_kg**2 / (radius_m * modulus_pa**2 * speed_m_s)) ** 0.2)
-
-
-def indentation_m(*, force_n: Floats, radius_m: float, modulus_pa: float) -> Floats:
-    """How deep a static force presses two bodies into each other: (9 F² / (16 R E*²))^(1/3)."""
-    return np.asarray(np.cbrt(9.0 * force_n**2 / (16.0 * radius_m * modulus_pa**2)))
 
 
 def yielding(mass: MassProperties, arms: Floats, directions: Floats) -> Floats:

@@ -150,7 +150,7 @@ class MachineSound:
 
     def _exhaust(self, cylinder: GasCylinder) -> None:
         """From a port in what the piston slides in, over the piston; of a cylinder in the world, the piston's."""
-        slide = next(joint for joint in self.spec.joints if joint.name == cylinder.piston_joint)
+        slide = self.spec.joint(cylinder.piston_joint)
         piston = self.spec.body_index(slide.child)
         owner = piston if slide.parent is None else self.spec.body_index(slide.parent)
         hops = np.arange(-(-self.samples // HOP) + 2) * (HOP / SAMPLE_RATE_HZ)
@@ -165,10 +165,10 @@ class MachineSound:
         if not squeal_force(self.spec, self.trajectory, belt, self.samples).any():
             return
         pulley = min((belt.driven, belt.driver), key=lambda one: one.radius_m)
-        joint = next(joint for joint in self.spec.joints if joint.name == pulley.joint)
+        joint = self.spec.joint(pulley.joint)
         body = self.spec.body_index(joint.child if joint.parent is None else joint.parent)
         other = belt.driver if pulley is belt.driven else belt.driven
-        far = next(one for one in self.spec.joints if one.name == other.joint)
+        far = self.spec.joint(other.joint)
         pull = np.subtract(far.anchor_m, joint.anchor_m)
         pull = pull - np.asarray(joint.axis) * float(pull @ np.asarray(joint.axis))
         shaft = np.asarray(joint.anchor_m)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.geometry.bearings import HERTZ_MODULUS_PA, ball_loads, first_ball_angle_rad
+from physreel.geometry.hertz import indentation_m
 from physreel.renderers.audio.dice import Dice
 from physreel.renderers.audio.friction import fractal_profile
-from physreel.renderers.audio.hertz import indentation_m
 from physreel.renderers.audio.kernels import surface_force
 from physreel.renderers.audio.mix import HOP
 from physreel.spec import Bearing, SceneSpec

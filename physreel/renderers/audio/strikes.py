@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physreel.analysis import Impact
+from physreel.geometry.hertz import contact_modulus_pa, contact_time_s
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.renderers.audio.bodies import SoundingBody
-from physreel.renderers.audio.hertz import contact_modulus_pa, contact_time_s, curvature_radius_m, yielding
+from physreel.renderers.audio.hertz import curvature_radius_m, yielding
 from physreel.renderers.audio.poses import Poses
 
 Floats = NDArray[np.float64]

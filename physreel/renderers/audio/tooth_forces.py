@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from physreel.geometry.hertz import contact_modulus_pa
 from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.renderers.audio.bodies import SoundingBody
 from physreel.renderers.audio.dice import Dice
 from physreel.renderers.audio.friction import PROFILE_BEND_M, PROFILE_SPACING_M, SLIDE_SHARE, fractal_profile
-from physreel.renderers.audio.hertz import contact_modulus_pa
 from physreel.renderers.audio.kernels import surface_force
 from physreel.renderers.audio.poses import Poses
 from physreel.spec import Gear, Rack, SceneSpec
