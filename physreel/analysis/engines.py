@@ -43,8 +43,6 @@ class Engine:
     """An engine as it ran.
 
     Attributes:
-        crank: name of the hinge.
-        time_s: (n,) of the angles.
         angle_rad: (n,) of the crank, from time 0.
         mean_rev_s: of the whole clip.
         fluctuation: greatest less least speed within a cycle, over the mean; the median of all cycles.
@@ -59,8 +57,6 @@ class Engine:
         strength: (k,) of the exhaust's flow at each, in kg/s.
     """
 
-    crank: str
-    time_s: Floats
     angle_rad: Floats
     mean_rev_s: float
     fluctuation: float
@@ -101,8 +97,6 @@ def read_engine(spec: SceneSpec, trajectory: Trajectory) -> Engine:
     orders, strength = _order_spectrum(trajectory, cylinders, time, angle.values)
     turns = (angle.values[-1] - angle.values[0]) / (2.0 * np.pi)
     return Engine(
-        crank=crank,
-        time_s=time,
         angle_rad=angle.values,
         mean_rev_s=float(turns / max(time[-1], 1e-9)),
         fluctuation=_fluctuation(angle.values, signals[f"speed:{crank}"].values),

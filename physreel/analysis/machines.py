@@ -32,42 +32,33 @@ def signal_time_s(signal: Signal, index: int) -> float:
     return index / signal.rate_hz
 
 
-def turned_rad(trajectory: Trajectory, joint: str, *, start_s: float = 0.0, end_s: float | None = None) -> float:
-    """How far a hinge has turned between two times (by default: all the clip), in the sense of its axis."""
-    signal = machine_signal(trajectory, "angle", joint)
-    times = np.arange(len(signal.values)) / signal.rate_hz
-    end = times[-1] if end_s is None else end_s
-    return float(np.interp(end, times, signal.values) - np.interp(start_s, times, signal.values))
+def turned_rad(trajectory: Trajectory, joint: str) -> float:
+    """How far a hinge has turned in the clip, in the sense of its axis."""
+    angle = machine_signal(trajectory, "angle", joint).values
+    return float(angle[-1] - angle[0])
 
 
-def mean_speed_rad_s(trajectory: Trajectory, joint: str, *, start_s: float = 0.0, end_s: float | None = None) -> float:
-    """Mean speed of a hinge between two times, from how far it turned."""
-    signal = machine_signal(trajectory, "angle", joint)
-    end = (len(signal.values) - 1) / signal.rate_hz if end_s is None else end_s
-    return turned_rad(trajectory, joint, start_s=start_s, end_s=end) / max(end - start_s, 1.0 / signal.rate_hz)
-
-
-def first_motion_s(trajectory: Trajectory, joint: str, *, threshold: float = TURNING_RAD_S) -> float | None:
+def first_motion_s(trajectory: Trajectory, joint: str) -> float | None:
     """When a hinge begins to turn; None if it never does.
 
-    It is then faster than the threshold and does not stop before it has turned by MOVED_RAD: play that is taken up by a
+    It is then faster than TURNING_RAD_S and does not stop before it has turned by MOVED_RAD: play that is taken up by a
     wheel's own weight is no motion.
     """
     angle, speed = (machine_signal(trajectory, what, joint) for what in ("angle", "speed"))
     gone = np.flatnonzero(np.abs(angle.values - angle.values[0]) > MOVED_RAD)
     if not len(gone):
         return None
-    slow = np.flatnonzero(np.abs(speed.values[: gone[0] + 1]) <= threshold)
+    slow = np.flatnonzero(np.abs(speed.values[: gone[0] + 1]) <= TURNING_RAD_S)
     return signal_time_s(speed, int(slow[-1]) + 1) if len(slow) else 0.0
 
 
-def stands_from_s(trajectory: Trajectory, joint: str, *, threshold: float = TURNING_RAD_S) -> float | None:
+def stands_from_s(trajectory: Trajectory, joint: str) -> float | None:
     """Since when a joint has stood still to the end, after having moved; None if it moves at the end or never did.
 
     It must have stood for JAM_S, or nobody could tell.
     """
     signal = machine_signal(trajectory, "speed", joint)
-    moving = np.flatnonzero(np.abs(signal.values) > threshold)
+    moving = np.flatnonzero(np.abs(signal.values) > TURNING_RAD_S)
     if not len(moving):
         return None
     time = signal_time_s(signal, int(moving[-1]) + 1)

@@ -34,8 +34,7 @@ def pair_problems(a: Gear, b: Gear) -> list[str]:
 
 def mesh_distance_m(a: Gear, b: Gear) -> float:
     """The nominal distance of two axes: at it, teeth of full thickness would mesh without backlash."""
-    ring_a, ring_b = a.internal, b.internal
-    sign_a, sign_b = (-1.0 if ring_a else 1.0), (-1.0 if ring_b else 1.0)
+    sign_a, sign_b = _sign(a), _sign(b)
     alpha = math.radians(a.pressure_angle_deg)
     teeth = sign_a * a.tooth_count + sign_b * b.tooth_count
     shift = sign_a * a.profile_shift + sign_b * b.profile_shift
@@ -50,7 +49,7 @@ def rack_distance_m(gear: Gear, rack: Rack) -> float:
 
 def working_angle_rad(a: Gear, b: Gear, distance_m: float) -> float:
     """The pressure angle at which two gears work at a distance of their axes."""
-    bases = abs(a.base_radius_m - b.base_radius_m) if a.internal or b.internal else a.base_radius_m + b.base_radius_m
+    bases = _bases_m(a, b)
     if distance_m < bases:
         raise ValueError(f"at {distance_m:g} m the base circles overlap; the least distance is {bases:.6g} m")
     return math.acos(bases / distance_m)
@@ -93,7 +92,7 @@ def mesh_problems(a: Gear, b: Gear, distance_m: float) -> list[str]:
     pair = f"gears of {a.tooth_count} and {b.tooth_count} teeth, module {module * 1e3:g} mm"
     advice = f"set it to {nominal * 1e3:.3f} mm"
     inside = a.internal or b.internal
-    bases = abs(a.base_radius_m - b.base_radius_m) if inside else a.base_radius_m + b.base_radius_m
+    bases = _bases_m(a, b)
     if distance_m <= bases:
         return [f"{pair}: at a centre distance of {distance_m * 1e3:.3f} mm their base circles overlap; {advice}"]
     play = backlash_m(a, b, distance_m)
@@ -192,6 +191,13 @@ def _unlike(a: Gear | Rack, b: Gear | Rack) -> list[str]:
             f"pressure angles {a.pressure_angle_deg:g}° and {b.pressure_angle_deg:g}° differ; they must be the same"
         )
     return problems
+
+
+def _bases_m(a: Gear, b: Gear) -> float:
+    """The distance of two axes at which the base circles touch."""
+    if a.internal or b.internal:
+        return abs(a.base_radius_m - b.base_radius_m)
+    return a.base_radius_m + b.base_radius_m
 
 
 def _sign(gear: Gear) -> float:

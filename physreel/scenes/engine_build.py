@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,7 +149,7 @@ def build(draft: Draft) -> Machine:
           for body in moving if body.name in ("flywheel", "mark", "crank_pulley", "crank_spot", "ballast")),
         *cylinders.joints,
     ]  # fmt: skip
-    belt, links = _belt(draft, joints, needs)
+    belt, links = _belt(draft, needs)
     solid = [body.name for body in (*still, *moving, *turning_fan)]
     return Machine(
         bodies=(*still, *moving, *turning_fan, *links),
@@ -222,7 +221,7 @@ def _gas(draft: Draft, k: int) -> GasCylinder:
     )
 
 
-def _belt(draft: Draft, joints: Sequence[Joint], needs_n: float) -> tuple[Belt, list[Body]]:
+def _belt(draft: Draft, needs_n: float) -> tuple[Belt, list[Body]]:
     layout = draft.layout
     shift = np.array([layout.belt_x_m, 0.0, 0.0])
     between = layout.fan.centre - layout.crank.centre

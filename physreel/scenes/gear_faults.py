@@ -9,7 +9,6 @@ import numpy as np
 from physreel.analysis.draws import pick
 from physreel.scenes.gear_trains import Train
 
-NO_LOOP = ("train", "compound", "internal", "planetary", "rack")
 CASES: dict[str, tuple[str, ...]] = {
     "turns": ("train", "loop", "compound", "internal", "planetary", "rack"),
     "locked_loop": ("loop",),

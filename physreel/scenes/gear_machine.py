@@ -226,11 +226,7 @@ class Machine:
         elif loose:
             self._hinge(gear, f"{gear.name}_hub", gear.seat, friction=fault.hub_friction_n_m)
         else:
-            self.joints.append(
-                Joint(
-                    name=f"{gear.name}_hub", kind="fixed", child=gear.name, parent=gear.seat, anchor_m=self.world(*at)
-                )
-            )
+            self._fix(gear.name, gear.seat, self.world(*at))
 
     def _hinge(self, gear: PlannedGear, name: str, parent: str, *, friction: float = 0.0) -> None:
         at = self.world(*gear.at_m, self.layer_z_m(gear.layer))
@@ -288,9 +284,7 @@ class Machine:
                 hub_joint = self._turning(f"{gear_name}_hub", gear_name, name, anchor, self.fault.hub_friction_n_m)
                 self.joints.append(hub_joint)
             else:
-                self.joints.append(
-                    Joint(name=f"{name}_hub", kind="fixed", child=name, parent=gear_name, anchor_m=anchor)
-                )
+                self._fix(name, gear_name, anchor)
 
     def _reach(self) -> float:
         """Of handles and pointers, over the root radius: a pane before the teeth is not to be swept."""

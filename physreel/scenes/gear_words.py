@@ -129,7 +129,7 @@ def ask(spec: SceneSpec, trajectory: Trajectory, result: GearOutcome, rng: np.ra
             how_far(result, rng),
             _fastest(spec, trajectory, rng),
             _same_way(spec, trajectory, rng),
-            _whose_teeth(spec, result, rng),
+            _whose_teeth(spec, rng),
             _whose_hub(spec, result, rng),
             breaks(result, rng),
             _thumps(spec, trajectory, result, rng),
@@ -258,7 +258,7 @@ def _same_way(spec: SceneSpec, trajectory: Trajectory, rng: np.random.Generator)
     )  # fmt: skip
 
 
-def _whose_teeth(spec: SceneSpec, result: GearOutcome, rng: np.random.Generator) -> Question | None:
+def _whose_teeth(spec: SceneSpec, rng: np.random.Generator) -> Question | None:
     """Asked where some are missing from the beginning; what breaks off is another question."""
     gears = [body for body in spec.bodies if isinstance(body.shape, Gear)]
     weak = {tooth.gear for tooth in spec.breakable_teeth}

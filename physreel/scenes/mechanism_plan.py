@@ -184,11 +184,6 @@ class MechanismPlan:
         """How far the second shaft turns before the finger meets the lever."""
         return self.finger_turn_rad + math.asin((DROP_M - 0.005) / REACH_M)
 
-    @property
-    def ratio(self) -> float:
-        """Turns of the second shaft for one of the motor."""
-        return self.tooth_counts[0] / self.tooth_counts[2] * self.pulley_radii_m[0] / self.pulley_radii_m[1]
-
     # --- lever, latch, beam, load -----------------------------------------------------------------------------------
 
     @property

@@ -65,7 +65,7 @@ class GearSound:
         if not self.ears or not self.pairs:
             return
         self._meshes = find_meshes(self.spec, self.trajectory, self.pairs, self.bodies, self.poses, self.samples)
-        feet = {index: feet_of(self.spec, index) for pair in self.pairs for index in pair}
+        feet = {index: feet_of(self.spec, index) for index in sorted({i for pair in self.pairs for i in pair})}
         sounds: dict[tuple[int, bool], list[tuple[Floats, Floats]]] = {}
         for mesh in self._meshes:
             for side, index in zip((-1.0, 1.0), mesh.bodies, strict=True):
