@@ -14,25 +14,31 @@ PACKAGE = Path(__file__).parent.parent / "physreel"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Each layer may use what is in the layers named, and itself. The first part of a module's name is its layer.
-FREE = {"errors", "seeding", "compiling"}
+FREE = {"errors", "seeding", "compiling", "storage"}
 VALUES = {"spec", "values", "geometry", "analysis"}
 STAGES = {"scenes", "simulators", "renderers", "labels", "exporters"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "seeding": set(),
     "compiling": set(),
+    "storage": set(),
+    "manifest": set(),
     "spec": set(),
     "geometry": {"spec", "values"},
     "values": {"spec"},
     "analysis": {"spec", "values", "geometry"},
     **dict.fromkeys(STAGES, VALUES),
-    "loaders": {"spec", "values"},
+    "loaders": {"spec", "values", "manifest"},
+    "audit": {"spec", "values", "manifest", "loaders"},
+    "view": {"spec", "values", "manifest", "loaders"},
     "plan": {"spec", "values", "scenes"},
     "registry": set(),
     "pipeline": VALUES | STAGES | {"plan", "registry"},
-    "runners": VALUES | STAGES | {"plan", "registry", "pipeline"},
-    "testing": VALUES | STAGES | {"plan", "registry", "pipeline", "runners", "loaders"},
-    "cli": VALUES | STAGES | {"plan", "registry", "pipeline", "runners", "testing", "loaders"},
+    "runners": VALUES | STAGES | {"plan", "registry", "pipeline", "manifest", "loaders"},
+    "testing": VALUES | STAGES | {"plan", "registry", "pipeline", "runners", "loaders", "manifest"},
+    "cli": VALUES
+    | STAGES
+    | {"plan", "registry", "pipeline", "runners", "testing", "loaders", "manifest", "audit", "view"},
     "variants": VALUES | STAGES,
     "verify": VALUES | STAGES,
 }

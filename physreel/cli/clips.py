@@ -118,7 +118,7 @@ def _some(frames: NDArray[np.uint8], count: int) -> list[NDArray[np.uint8]]:
 
 def unpack(dataset: Path, out: Path, limit: int | None) -> None:
     """Write the clips of a data set as files."""
-    from physreel.runners.folder import read_manifest
+    from physreel.manifest import read_manifest
 
     problems = [problem] if (problem := folder_problem(out, "labels.jsonl")) else []
     if limit is not None and limit < 1:

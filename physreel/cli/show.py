@@ -142,7 +142,7 @@ def _wrapped(text: str, indent: int) -> None:
 
 def info(folder: Path) -> None:
     """Print what a data set holds, by its manifest and its shards."""
-    from physreel.runners.folder import read_manifest
+    from physreel.manifest import read_manifest
     from physreel.runners.local import summary
 
     lines = read_manifest(folder)

@@ -21,39 +21,13 @@ from typing import Any
 
 from physreel.errors import InputError
 from physreel.exporters.base import Exporter
+from physreel.manifest import FORMAT, manifest_line, read_manifest
 from physreel.runners.base import Failure, Shard, StorageError
 from physreel.runners.spool import read_row
+from physreel.storage import removed_on_error
 
-FORMAT = {"kind": "format", "physreel_dataset": 1}
 HIDDEN = ".physreel"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-def read_manifest(out: Path) -> list[dict[str, Any]]:
-    """The whole lines of a manifest, in order; a torn tail (killed while writing) is left out.
-
-    Raises:
-        InputError: there is no manifest of ours.
-    """
-    path = out / "manifest.jsonl"
-    try:
-        text = path.read_bytes()
-    except OSError:
-        raise InputError(f"{out} is no physreel data set: it has no manifest.jsonl") from None
-    lines: list[dict[str, Any]] = []
-    for line in text.split(b"\n")[:-1]:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            break
-        if not isinstance(record, dict):
-            break
-        lines.append(record)
-    if not lines or lines[0].get("physreel_dataset") != 1:
-        raise InputError(f"{path} is not a manifest that this version of physreel can read; use another folder")
-    while lines[-1]["kind"] == "failure":  # the shard they belong to was not entered
-        lines.pop()
-    return lines
 
 
 def check_place(out: Path) -> list[dict[str, Any]]:
@@ -215,7 +189,7 @@ class DatasetFolder:
         failed = {failure.index for failure in failures}
         present = [index for index in shard.indices if index not in failed]
         hidden, final = self.spool / "shard.tmp", self.out / name
-        with _storage_errors(self.out), _removed_on_error(hidden):
+        with _storage_errors(self.out), removed_on_error(hidden):
             rows = self.exporter.write_shard((read_row(self.spooled(i)) for i in present), hidden)
             digest, size = _digest(hidden)
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -235,7 +209,7 @@ class DatasetFolder:
         size = path.stat().st_size
         try:
             with path.open("ab") as manifest:
-                manifest.write("".join(map(_line, lines)).encode())
+                manifest.write("".join(map(manifest_line, lines)).encode())
                 manifest.flush()
                 os.fsync(manifest.fileno())
         except OSError:
@@ -267,7 +241,7 @@ class DatasetFolder:
                 (self.out / HIDDEN).rmdir()
 
     def _write_manifest(self, lines: list[dict[str, Any]]) -> None:
-        self._write(self.out / "manifest.jsonl", "".join(map(_line, lines)))
+        self._write(self.out / "manifest.jsonl", "".join(map(manifest_line, lines)))
 
     def _write_index(self) -> None:
         scenes: dict[str, dict[str, list[str]]] = {}
@@ -285,7 +259,7 @@ class DatasetFolder:
         if path.exists() and path.read_bytes() == data:
             return
         hidden = self.out / HIDDEN / f"{path.name}.tmp"
-        with _removed_on_error(hidden):
+        with removed_on_error(hidden):
             with hidden.open("wb") as file:
                 file.write(data)
                 file.flush()
@@ -301,10 +275,6 @@ def _versions(record: dict[str, Any]) -> dict[str, Any]:
         plain["source"] = plain["source"][:12]
     libraries: dict[str, Any] = record.get("libraries", {})
     return plain | libraries
-
-
-def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
 def _digest(path: Path) -> tuple[str, int]:
@@ -326,15 +296,6 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         for key in dict.fromkeys((*old, *new))
         if old.get(key) != new.get(key)
     ]
-
-
-@contextmanager
-def _removed_on_error(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

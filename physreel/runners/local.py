@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from physreel.errors import InputError, PhysreelError
+from physreel.manifest import read_manifest
 from physreel.pipeline import Pipeline, library_versions, physreel_version, source_digest
 from physreel.plan import Plan
 from physreel.runners.base import Failure, RunSummary, Shard, shards_of
-from physreel.runners.folder import DatasetFolder, read_manifest
+from physreel.runners.folder import DatasetFolder
 from physreel.runners.pool import Here, Makers, Pool, Task
 from physreel.runners.spool import is_whole
 from physreel.scenes.base import Scene
