@@ -2,16 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# LeRobot wants other versions of PyAV and torch than ours, so it reads what we wrote from an environment of its own.
+LEROBOT := .venv-lerobot
 ifeq ($(shell command -v uv 2>/dev/null),)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 else
 INSTALL := VIRTUAL_ENV=$(VENV) uv pip install --quiet
 endif
 
-.PHONY: help install dev demo test check format bench compare bearings pictures golden clean
+.PHONY: help install dev extras demo test test-all check format bench compare bearings pictures golden clean
 help:
 	@echo "make demo    install, write 24 falling clips to out/demo, say where they are"
-	@echo "make test    the whole test suite"
+	@echo "make test    the test suite; what needs an extra that is not installed is skipped and named"
+	@echo "make test-all  with all extras installed: torch, Ray, WebDataset, S3, LeRobot (some 10 GB)"
 	@echo "make check   lint, format, types, docs"
 	@echo "make bench   speed against a hand-written script, of a pour and of machines, by stage"
 	@echo "make compare the default renderer beside Mitsuba"
@@ -32,14 +35,26 @@ $(VENV)/.dev: $(VENV)/.installed
 	$(INSTALL) -c requirements.lock -e '.[dev]'
 	@touch $@
 
+$(VENV)/.extras: $(VENV)/.dev
+	$(INSTALL) -c requirements.lock -e '.[dev,extras]'
+	@touch $@
+$(LEROBOT)/.installed: requirements-lerobot.lock
+	$(PYTHON) -m venv $(LEROBOT)
+	$(LEROBOT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-lerobot.lock
+	@touch $@
+
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
+extras: $(VENV)/.extras $(LEROBOT)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/physreel generate falling -n 24 --seed 0 --out out/demo --passes rgb,depth,segmentation,normals,flow --shard-size 12
 	$(BIN)/physreel unpack out/demo --out out/demo-clips
 
 test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto
+
+test-all: extras
 	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/.dev
@@ -70,4 +85,4 @@ golden: $(VENV)/.dev
 	$(BIN)/python tests/test_golden.py --write
 
 clean:
-	rm -rf $(VENV) out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LEROBOT) out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
