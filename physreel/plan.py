@@ -2,14 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from physreel.scenes.base import ClipSettings
 from physreel.spec import SpecModel
 from physreel.values import PASSES
 from physreel.values.clip import PassName
+
+TRIES = 64
+"""Worlds that are drawn for one balanced sample at most, where nothing else is said."""
+
+SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$")]
+"""A part of file names."""
+
+
+class Balance(SpecModel):
+    """Which outcomes are to make up which share of the samples: by drawing worlds until one has the wanted outcome.
+
+    No world and no label is changed: what is stored is what was drawn and what came of it.
+
+    Attributes:
+        field: of the scene's outcome, with dots into nested ones.
+        shares: value → share: "true", "false", "none", a text, a number, or an interval of numbers ("0..1", "3..");
+            or "even": each value of a bool or Literal field alike.
+        tries: worlds that are drawn for one sample at most; a sample that none of them fits fails.
+    """
+
+    field: Annotated[str, Field(min_length=1, max_length=200)]
+    shares: Literal["even"] | dict[str, Annotated[float, Field(gt=0.0, le=1.0)]]
+    tries: Annotated[int, Field(ge=1, le=100_000)] = TRIES
+
+    @field_validator("shares", mode="before")
+    @classmethod
+    def _keys_are_words(cls, value: Any) -> Any:
+        # YAML and Python have true and 3 where outcomes are named by text.
+        return {_as_word(key): share for key, share in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> Balance:
+        if isinstance(self.shares, dict):
+            _must_add_up("shares", self.shares)
+        return self
+
+
+def _as_word(key: Any) -> Any:
+    if isinstance(key, bool) or key is None:
+        return str(key).lower()
+    return str(key) if isinstance(key, (int, float)) else key
+
+
+def _must_add_up(what: str, shares: dict[str, float]) -> None:
+    total = sum(shares.values())
+    if abs(total - 1.0) > 1e-9:
+        raise ValueError(f"{what} must add up to 1, got {shares} = {total:g}")
 
 
 class Plan(SpecModel):
@@ -17,6 +72,7 @@ class Plan(SpecModel):
 
     Attributes:
         scene: name or reference (``module:Class``, ``path.py:Class``).
+        name: what the scene is called in the data set; None for its own name. Worlds of another name are other worlds.
         count: samples; sample i depends on (seed, scene, version, i) only.
         parameters: what the user set of the scene's parameters, as given.
         clip: size, frame rate, duration; None for the scene's default.
@@ -24,11 +80,14 @@ class Plan(SpecModel):
         audio: whether to record sound.
         simulator: name; None for the first that can do what the spec asks.
         splits: share of each split, in order; groups are assigned by hash of their id.
+        split_parameters: for a split, what it has of the scene's parameters instead of ``parameters``.
+        balance: target shares of outcomes; None for what comes.
         shard_size: samples a shard.
     """
 
     scene: str
     count: Annotated[int, Field(ge=1, le=10_000_000_000)]
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     clip: ClipSettings | None = None
@@ -38,8 +97,10 @@ class Plan(SpecModel):
     video_renderer: str = "raytrace"
     audio_renderer: str = "modal"
     exporter: str = "parquet"
-    splits: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=lambda: {"train": 1.0})
+    splits: dict[SplitName, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=lambda: {"train": 1.0})
     shard_size: Annotated[int, Field(ge=1, le=100_000)] = 64
+    split_parameters: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    balance: Balance | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -53,8 +114,22 @@ class Plan(SpecModel):
         return value
 
     @model_validator(mode="after")
-    def _splits_add_up(self) -> Plan:
-        total = sum(self.splits.values())
-        if abs(total - 1.0) > 1e-9:
-            raise ValueError(f"splits must add up to 1, got {self.splits} = {total:g}")
+    def _splits_fit(self) -> Plan:
+        _must_add_up("splits", self.splits)
+        for name in self.split_parameters:
+            if name not in self.splits:
+                raise ValueError(f"split_parameters: there is no split {name!r}; splits are {', '.join(self.splits)}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A plan without these is written as it was before there were any, so that old data sets can be gone on with.
+        data: dict[str, Any] = handler(self)
+        for name in ("name", "split_parameters", "balance"):
+            if not getattr(self, name):
+                data.pop(name, None)
+        return data
+
+    def parameters_of(self, split: str) -> dict[str, JsonValue]:
+        """What is set of the scene's parameters for samples of a split."""
+        return self.parameters | self.split_parameters.get(split, {})
