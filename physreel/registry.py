@@ -51,7 +51,11 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "mujoco_gl": "physreel.renderers.video.mujoco_gl:MujocoGLRenderer",
     },
     "audio_renderers": {"modal": "physreel.renderers.audio.contact:ContactSoundRenderer"},
-    "exporters": {"parquet": "physreel.exporters.parquet:ParquetExporter"},
+    "exporters": {
+        "parquet": "physreel.exporters.parquet:ParquetExporter",
+        "webdataset": "physreel.exporters.webdataset:WebDatasetExporter",
+        "lerobot": "physreel.exporters.lerobot:LerobotExporter",
+    },
 }
 
 _BASES: dict[Kind, tuple[str, str]] = {

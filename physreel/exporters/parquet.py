@@ -20,6 +20,7 @@ class ParquetExporter(RowExporter):
     """Shards ``data/<scene>/<split>-00000-of-00012.parquet`` and a README.md that `datasets` understands."""
 
     name: ClassVar[str] = "parquet"
+    suffix: ClassVar[str] = ".parquet"
 
     def write_rows(self, samples: Iterator[pa.Table], path: Path) -> int:
         """See RowExporter.write_rows; small row groups, so that readers stream and never hold a shard."""
@@ -43,10 +44,6 @@ class ParquetExporter(RowExporter):
         if len(table):
             writer.write_table(table, row_group_size=len(table))
         return len(table)
-
-    def shard_path(self, split: str, shard: int, shard_count: int) -> str:
-        """See Exporter.shard_path."""
-        return f"data/{self.context.scene}/{split}-{shard:05d}-of-{shard_count:05d}.parquet"
 
     def index_files(self, scenes: Mapping[str, Mapping[str, list[str]]]) -> dict[str, str]:
         """See Exporter.index_files."""

@@ -10,7 +10,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from physreel.exporters.base import ExportContext, Exporter
 from physreel.exporters.lossless import encode_pass
-from physreel.exporters.schema import arrow_struct, dataset_features
+from physreel.exporters.schema import arrow_struct, dataset_features, plain_schema
 from physreel.exporters.sound import encode_flac
 from physreel.exporters.video import encode_mp4
 from physreel.geometry.mass import MASSLESS, body_mass_properties
@@ -110,9 +110,11 @@ class RowExporter(Exporter):
     """An exporter whose shards hold rows.
 
     Attributes:
-        scene: name of the scene.
+        suffix: how the names of its shards end.
         schema: Arrow schema of its rows.
     """
+
+    suffix: ClassVar[str]
 
     def __init__(self, context: ExportContext) -> None:
         super().__init__(context)
@@ -126,7 +128,7 @@ class RowExporter(Exporter):
         passes: Any = tuple(name for name in ("rgb", *PASS_ENCODINGS) if ("video" if name == "rgb" else name) in names)
         # Only the classes of scenes know outcome types; for rows their schema is enough.
         made.context = ExportContext(scene=scene, outcome_type=Outcome, passes=passes, audio="audio" in names)
-        made.schema = schema
+        made.schema = plain_schema(schema)
         return made
 
     def encode(self, sample: Sample) -> bytes:
@@ -144,6 +146,10 @@ class RowExporter(Exporter):
     def write_shard(self, encoded: Iterable[bytes], path: Path) -> int:
         """See Exporter.write_shard."""
         return self.write_rows((pq.read_table(pa.BufferReader(blob)) for blob in encoded), path)
+
+    def shard_path(self, split: str, shard: int, shard_count: int) -> str:
+        """See Exporter.shard_path."""
+        return f"data/{self.context.scene}/{split}-{shard:05d}-of-{shard_count:05d}{self.suffix}"
 
     @abstractmethod
     def write_rows(self, samples: Iterator[pa.Table], path: Path) -> int:

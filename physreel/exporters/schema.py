@@ -57,6 +57,18 @@ def _arrow_type(annotation: Any, path: str) -> pa.DataType:
     )
 
 
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema as it was before Parquet, which names the items of lists otherwise: what is stored is alike again."""
+    return pa.schema([field.with_type(_plain_type(field.type)) for field in schema], metadata=schema.metadata)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_struct(kind):
+        fields = (kind.field(k) for k in range(kind.num_fields))
+        return pa.struct([field.with_type(_plain_type(field.type)) for field in fields])
+    return pa.list_(_plain_type(kind.value_type)) if pa.types.is_list(kind) else kind
+
+
 def dataset_features(schema: pa.Schema) -> dict[str, Any]:
     """What Hugging Face `datasets` calls features: video and audio declared, all else by its Arrow type."""
     special = {"video": {"_type": "Video"}, "audio": {"_type": "Audio"}}

@@ -14,9 +14,7 @@ from physreel.errors import InputError
 from physreel.loaders.decode import decode_audio, decode_pass, decode_video
 from physreel.manifest import read_manifest
 from physreel.spec import SceneSpec
-from physreel.storage import Address, Store, open_store, seekable
-
-_ROWS_A_BATCH = 16
+from physreel.storage import Address, Store, open_store
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,12 @@ class Record(Mapping[str, Any]):
     @cached_property
     def video(self) -> NDArray[np.uint8]:
         """(T, H, W, 3) uint8 sRGB."""
-        return decode_video(self._bytes("video"))
+        return decode_video(self.stored_bytes("video"))
 
     @cached_property
     def audio(self) -> NDArray[np.float32]:
         """(S, C) float32 at 48 kHz, full scale ± 1; times ``pascal_per_unit``: pascals."""
-        return decode_audio(self._bytes("audio"))[0]
+        return decode_audio(self.stored_bytes("audio"))[0]
 
     @cached_property
     def depth(self) -> NDArray[np.float32]:
@@ -85,7 +83,8 @@ class Record(Mapping[str, Any]):
         """The whole world."""
         return SceneSpec.from_json(self.row["spec"])
 
-    def _bytes(self, name: str) -> bytes:
+    def stored_bytes(self, name: str) -> bytes:
+        """The file in ``video`` or ``audio``: an mp4, a FLAC; InputError where there is none."""
         file = self.row.get(name)
         data: bytes | None = file["bytes"] if file is not None else None
         if data is None:
@@ -147,13 +146,12 @@ def records(
 
 
 def shard_records(store: Store, shard: ShardFile, *, columns: Sequence[str] | None = None) -> Iterator[Record]:
-    """The rows of one shard, in order."""
-    if not shard.file.endswith(".parquet"):
-        raise InputError(f"{store}/{shard.file} is of a format that cannot be read back")
-    import pyarrow.parquet as pq
+    """The rows of one shard, in order.
 
-    with store.open(shard.file) as opened, pq.ParquetFile(seekable(opened)) as file:
-        wanted = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-        for batch in file.iter_batches(_ROWS_A_BATCH, columns=wanted):
-            for row in batch.to_pylist():
-                yield Record(row)
+    Raises:
+        InputError: it is not what was written.
+    """
+    from physreel.loaders.shards import shard_rows
+
+    for row in shard_rows(store, shard.file, rows=shard.rows, columns=columns):
+        yield Record(row)

@@ -1,0 +1,254 @@
+"""Converting: the same bytes as generating that way, from any format, through kills; bad input writes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fakes import plan_values
+
+from physreel.errors import InputError
+from physreel.loaders.records import records
+from physreel.plan import Plan
+from physreel.runners.convert import convert
+from physreel.runners.local import run
+
+TESTS = Path(__file__).parent
+SPLITS = {"train": 0.6, "test": 0.4}
+CONVERT = """
+import sys
+from physreel.runners.convert import convert
+print(convert(sys.argv[1], sys.argv[2], sys.argv[3]).made)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fakes_importable(monkeypatch):
+    monkeypatch.chdir(TESTS)
+    monkeypatch.delenv("PHYSREEL_TEST_FAULTS", raising=False)
+
+
+def tree(out: Path) -> dict[str, str]:
+    """Every file, hidden ones too, by its hash."""
+    files = (path for path in sorted(out.rglob("*")) if path.is_file())
+    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def generated(out: Path, **changes) -> Path:
+    run(Plan(**plan_values(splits=SPLITS, **changes)), out, workers=0)
+    return out
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """Ten clips in two splits, as Parquet."""
+    os.chdir(TESTS)
+    return generated(tmp_path_factory.mktemp("original") / "a")
+
+
+def values(dataset: Path) -> list[dict]:
+    return [dict(record) for record in records(dataset)]
+
+
+def test_parquet_to_webdataset_is_what_generating_webdataset_writes(tmp_path, original):
+    done = convert(original, tmp_path / "b", "webdataset")
+    assert (done.clips, done.made, done.scenes) == (10, 10, ("drop",))
+    assert tree(tmp_path / "b") == tree(generated(tmp_path / "direct", exporter="webdataset"))
+
+
+def test_there_and_back_gives_the_same_bytes(tmp_path, original):
+    convert(original, tmp_path / "b", "webdataset")
+    convert(tmp_path / "b", tmp_path / "c", "parquet")
+    assert tree(tmp_path / "c") == tree(original)
+
+
+def test_every_format_gives_the_same_records(tmp_path, original):
+    convert(original, tmp_path / "tars", "webdataset")
+    convert(original, tmp_path / "lerobot", "lerobot")
+    wanted = values(original)
+    assert values(tmp_path / "tars") == wanted
+    for number, (found, row) in enumerate(zip(records(tmp_path / "lerobot"), wanted, strict=True)):
+        assert found["episode_index"] == number
+        rest = {name: value for name, value in found.items() if name not in ("episode_index", "video_first_frame")}
+        assert {**rest, "video": None} == {**row, "video": None}
+
+
+@pytest.mark.parametrize("to", ["webdataset", "parquet"])
+def test_other_shards_are_those_of_a_run_with_that_size(tmp_path, original, to):
+    convert(original, tmp_path / "b", to, shard_size=3)
+    assert tree(tmp_path / "b") == tree(generated(tmp_path / "direct", exporter=to, shard_size=3))
+
+
+def test_missing_clips_stay_missing_and_told_of(tmp_path, monkeypatch):
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    from physreel.pipeline import Pipeline
+
+    pipeline = Pipeline(Plan(**plan_values()))
+    for index in (1, 5):
+        (faults / f"{pipeline.spec(index).bodies[1].position_m[2] * 1000:.0f}").write_text("raise")
+    monkeypatch.setenv("PHYSREEL_TEST_FAULTS", str(faults))
+    generated(tmp_path / "a")
+    generated(tmp_path / "direct", exporter="webdataset", shard_size=3)
+    lines = [json.loads(line) for line in (tmp_path / "a" / "manifest.jsonl").read_text().splitlines()]
+    assert sorted(line["index"] for line in lines if line["kind"] == "failure") == [1, 5]
+    convert(tmp_path / "a", tmp_path / "b", "webdataset", shard_size=3)
+    assert [record["index"] for record in records(tmp_path / "b")] == [
+        record["index"] for record in records(tmp_path / "direct")
+    ]
+    for name in ("b", "direct"):
+        for path in (tmp_path / name).rglob("manifest.jsonl"):
+            path.write_text("")  # tracebacks of the two runs differ in nothing that is stored elsewhere
+    assert tree(tmp_path / "b") == tree(tmp_path / "direct")
+    done = convert(tmp_path / "a", tmp_path / "c", "lerobot")
+    assert (done.clips, done.made) == (8, 8)
+    assert [record["episode_index"] for record in records(tmp_path / "c")] == list(range(8))
+
+
+@pytest.mark.parametrize("to", ["webdataset", "lerobot"])
+def test_a_finished_conversion_is_left_alone(tmp_path, original, to):
+    convert(original, tmp_path / "b", to)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "b").rglob("*") if path.suffix in (".tar", ".mp4")}
+    assert before
+    assert convert(original, tmp_path / "b", to).made == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize("to", ["webdataset", "lerobot"])
+def test_what_is_lost_afterwards_is_written_again(tmp_path, original, to):
+    convert(original, tmp_path / "b", to)
+    whole = tree(tmp_path / "b")
+    victim = next(path for path in sorted((tmp_path / "b").rglob("*")) if path.suffix in (".tar", ".mp4"))
+    victim.write_bytes(victim.read_bytes()[:100])
+    assert convert(original, tmp_path / "b", to).made > 0
+    assert tree(tmp_path / "b") == whole
+
+
+@pytest.mark.parametrize("to", ["webdataset", "lerobot"])
+def test_kills_at_random_moments_change_no_byte_and_show_nothing_half_written(tmp_path, to):
+    generated(tmp_path / "a", count=60, shard_size=2)
+    convert(tmp_path / "a", tmp_path / "undisturbed", to)
+    wanted = tree(tmp_path / "undisturbed")
+    chance, killed, out = random.Random(3), 0, tmp_path / "b"
+    command = [sys.executable, "-c", CONVERT, str(tmp_path / "a"), str(out), to]
+    for _ in range(40):
+        started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        until = time.monotonic() + 30
+        while not (out / "manifest.jsonl").exists() and started.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(chance.uniform(0.0, 0.5))
+        if started.poll() is not None:
+            assert started.returncode == 0, started.stderr.read().decode()
+            started.stderr.close()
+            break
+        started.send_signal(signal.SIGKILL)
+        started.wait()
+        started.stderr.close()
+        killed += 1
+        seen = {name: digest for name, digest in tree(out).items() if not name.startswith(".physreel")}
+        seen = {name: digest for name, digest in seen.items() if not Path(name).name.startswith(".")}
+        for name, digest in seen.items():
+            assert name == "manifest.jsonl" or digest == wanted[name]
+        if killed == 5:
+            break
+    assert killed
+    convert(tmp_path / "a", out, to)
+    assert tree(out) == wanted
+
+
+def test_generating_lerobot_is_converting_to_it(tmp_path, original):
+    generated(tmp_path / "direct", exporter="lerobot")
+    convert(original, tmp_path / "b", "lerobot")
+    assert tree(tmp_path / "direct") == tree(tmp_path / "b")
+    assert run(Plan(**plan_values(splits=SPLITS, exporter="lerobot")), tmp_path / "direct", workers=0).made == 0
+
+
+BAD = {
+    "an unknown format": ({"to": "webdatasets"}, r"did you mean 'webdataset'|Did you mean 'webdataset'"),
+    "no clips a shard": ({"shard_size": 0}, "--shard-size"),
+    "no data set": ({"source": "nowhere"}, "nowhere is no physreel data set"),
+    "itself": ({"out": "a"}, "is the data set itself"),
+    "inside it": ({"out": "a/b"}, "inside the other"),
+    "something else there": ({"out": "full"}, "not empty"),
+    "a file": ({"out": "file"}, "is a file"),
+    "another data set there": ({"out": "other"}, "another data set"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_message_and_writes_nothing(tmp_path, original, case, monkeypatch):
+    shutil.copytree(original, tmp_path / "a")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    if case == "another data set there":
+        generated(tmp_path / "other", seed=5)
+    changes, message = BAD[case]
+    given = {"source": "a", "out": "b", "to": "webdataset"} | changes
+    monkeypatch.chdir(tmp_path)
+    before = tree(tmp_path)
+    with pytest.raises(InputError, match=message):
+        convert(given["source"], given["out"], given["to"], shard_size=given.get("shard_size"))
+    assert tree(tmp_path) == before
+
+
+def test_all_problems_are_told_at_once(tmp_path, original):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError) as caught:
+        convert(tmp_path / "nowhere", tmp_path / "file", "tarball", shard_size=-1)
+    for part in ("tarball", "--shard-size", "nowhere", "is a file"):
+        assert part in str(caught.value)
+
+
+def test_an_unfinished_or_damaged_source_is_refused(tmp_path, original):
+    shutil.copytree(original, tmp_path / "a")
+    shard = sorted((tmp_path / "a").rglob("*.parquet"))[0]
+    shard.write_bytes(shard.read_bytes()[:-10])
+    with pytest.raises(InputError, match="missing or not as it was written"):
+        convert(tmp_path / "a", tmp_path / "b", "webdataset")
+    manifest = tmp_path / "a" / "manifest.jsonl"
+    manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(InputError, match="is not complete"):
+        convert(tmp_path / "a", tmp_path / "b", "webdataset")
+    assert not (tmp_path / "b").exists()
+
+
+def test_two_conversions_into_one_folder_at_once_are_refused(tmp_path, original):
+    import fcntl
+
+    (tmp_path / "b").mkdir()
+    lock = os.open(tmp_path / "b", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(InputError, match="another run is writing"):
+            convert(original, tmp_path / "b", "webdataset")
+    finally:
+        os.close(lock)
+    assert not list((tmp_path / "b").iterdir())
+
+
+def test_any_address_can_be_read_and_written(tmp_path, original):
+    convert(original, "memory://converted/b", "webdataset")
+    convert("memory://converted/b", tmp_path / "c", "parquet")
+    assert tree(tmp_path / "c") == tree(original)
+    convert(original, "memory://converted/l", "lerobot")
+    assert [r["index"] for r in records("memory://converted/l")] == [r["index"] for r in records(original)]
+    assert [r.video.shape for r in records("memory://converted/l")] == [r.video.shape for r in records(original)]
+
+
+def test_progress_counts_every_clip_once(original, tmp_path):
+    for to in ("webdataset", "lerobot"):
+        told = []
+        convert(original, tmp_path / to, to, progress=lambda done, total, failed, told=told: told.append((done, total)))
+        assert told[0] == (0, 10)
+        assert [done for done, _ in told] == sorted(done for done, _ in told)
+        assert told[-1] == (10, 10)
