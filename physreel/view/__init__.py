@@ -1,0 +1,1 @@
+"""A page to look at a data set with: one static folder, or served on this machine."""
