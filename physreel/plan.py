@@ -44,27 +44,33 @@ class Balance(SpecModel):
 
     @field_validator("shares", mode="before")
     @classmethod
-    def _keys_are_words(cls, value: Any) -> Any:
+    def _shares_of_words(cls, value: Any) -> Any:
+        if value == "even":
+            return value
+        if not isinstance(value, dict) or not value:
+            raise ValueError("must be even, or value → share such as {true: 0.5, false: 0.5}")
         # YAML and Python have true and 3 where outcomes are named by text.
-        return {_as_word(key): share for key, share in value.items()} if isinstance(value, dict) else value
+        shares = {_as_word(key): share for key, share in value.items()}
+        problems = [
+            f"the share of {key} must be a number above 0, at most 1, got {share!r}"
+            for key, share in shares.items()
+            if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0.0 < share <= 1.0
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        _must_add_up("shares", shares)
+        return shares
 
-    @model_validator(mode="after")
-    def _shares_add_up(self) -> Balance:
-        if isinstance(self.shares, dict):
-            _must_add_up("shares", self.shares)
-        return self
 
-
-def _as_word(key: Any) -> Any:
-    if isinstance(key, bool) or key is None:
-        return str(key).lower()
-    return str(key) if isinstance(key, (int, float)) else key
+def _as_word(key: Any) -> str:
+    return str(key).lower() if isinstance(key, bool) or key is None else str(key)
 
 
 def _must_add_up(what: str, shares: dict[str, float]) -> None:
     total = sum(shares.values())
     if abs(total - 1.0) > 1e-9:
-        raise ValueError(f"{what} must add up to 1, got {shares} = {total:g}")
+        said = ", ".join(f"{name}: {share:g}" for name, share in shares.items())
+        raise ValueError(f"{what} must add up to 1, and {said} make {total:g}")
 
 
 class Plan(SpecModel):

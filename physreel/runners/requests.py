@@ -12,11 +12,13 @@ from pydantic import ValidationError
 from physreel import registry
 from physreel.errors import InputError, SpecError
 from physreel.pipeline import Pipeline
-from physreel.plan import Plan
+from physreel.plan import Balance, Plan
 from physreel.runners.base import RunSummary
 from physreel.runners.local import Progress, preflight, run
 from physreel.scenes.base import ClipSettings, Scene
+from physreel.scenes.outcomes import OutcomeClasses
 from physreel.scenes.parameters import did_you_mean
+from physreel.scenes.regions import split_regions
 from physreel.spec import spec_problems
 from physreel.values import PASSES, Sample
 
@@ -32,6 +34,7 @@ def make_plan(
     scene: str | type[Scene],
     *,
     count: int,
+    name: str | None = None,
     seed: int = 0,
     width: int | None = None,
     height: int | None = None,
@@ -45,7 +48,9 @@ def make_plan(
     video_renderer: str = "raytrace",
     audio_renderer: str = "modal",
     exporter: str = "parquet",
-    splits: Mapping[str, float] | None = None,
+    splits: Mapping[str, float | Mapping[str, Any]] | None = None,
+    held_out: Mapping[str, Mapping[str, Any]] | None = None,
+    balance: Balance | Mapping[str, Any] | None = None,
     shard_size: int = 64,
     said: Mapping[str, str] | None = None,
     problems: Iterable[str] = (),
@@ -55,6 +60,8 @@ def make_plan(
     Args:
         scene: a known name, ``module:Class``, ``file.py:Class``, or the class itself.
         count: samples.
+        name: what the scene is called in the data set; None for its own name. So one scene can be in it in several
+            ways, each with worlds of its own.
         seed: of the data set.
         width: pixels; None, as for height, fps and duration_s, for the scene's default.
         height: pixels.
@@ -68,7 +75,11 @@ def make_plan(
         video_renderer: name.
         audio_renderer: name.
         exporter: name.
-        splits: share of each split; None for one split, train.
+        splits: share of each split; None for one split, train. A split that is drawn with parameters of its own is
+            {"share": 0.2, "parameters": {"drop_height_m": "1.0..2.0"}}.
+        held_out: split → parameter → region that only this split has; what is left of it is for all others.
+        balance: target shares of outcomes, {"field": "all_settled", "shares": {"true": 0.5, "false": 0.5}}; see
+            Balance.
         shard_size: samples in a shard.
         said: how the caller calls these arguments, for messages ({"count": "-n"}).
         problems: what the caller has found already.
@@ -111,14 +122,73 @@ def make_plan(
     if not wanted:
         found.add("passes", f"name at least one of {', '.join(PASSES)}")
     fields |= plug_ins | {"audio": audio, "shard_size": shard_size, "clip": clip, "parameters": values}
+    if scene_type is not None and name not in (None, scene_type.name):
+        others = [entry.name for entry in registry.entries("scenes")]
+        if name in others:
+            found.add("name", f"{name!r} is another scene; choose a name of your own, not of {', '.join(others)}")
+        fields["name"] = name
     if splits is not None:
-        fields["splits"] = dict(splits)
+        fields["splits"] = {split: _share(asked) for split, asked in splits.items()}
+    if scene_type is not None:
+        fields["split_parameters"] = _split_parameters(found, scene_type, values, splits or {}, held_out or {})
+        fields["balance"] = _balance(found, scene_type, balance)
     plan: Plan | None = None
     with found.collected():
         plan = Plan(scene=registry.reference_of("scenes", scene), **fields)
     found.raise_if_any()
     assert plan is not None
     return plan
+
+
+def _share(asked: Any) -> Any:
+    """The share of a split that is given as that, or beside its parameters."""
+    return asked.get("share") if isinstance(asked, Mapping) else asked
+
+
+def _split_parameters(
+    found: _Problems,
+    scene: type[Scene],
+    values: Mapping[str, Any],
+    splits: Mapping[str, Any],
+    held_out: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    own: dict[str, dict[str, Any]] = {}
+    for split, asked in splits.items():
+        if not isinstance(asked, Mapping) or not asked.get("parameters"):
+            continue
+        own[split] = {str(name): _plain(value) for name, value in asked["parameters"].items()}
+        with found.collected("splits"):
+            try:
+                scene.Parameters.read(scene.name, own[split])
+            except SpecError as error:
+                raise SpecError([f"{split}: {line}" for line in error.problems], what=error.what) from None
+        for name in own[split]:
+            if any(name in regions for regions in held_out.values()):
+                found.add("splits", f"{split}: {name} is held out too; say it in one place")
+    regions: dict[str, dict[str, str]] = {}
+    if held_out:
+        with found.collected("held_out"):
+            try:
+                base = scene.Parameters.read(scene.name, dict(values))
+            except SpecError:
+                return {}  # told where parameters are read
+            regions = split_regions(scene.name, base, held_out, splits or {"train": 1.0})
+    return {split: both for split in splits if (both := own.get(split, {}) | regions.get(split, {}))}
+
+
+def _balance(found: _Problems, scene: type[Scene], asked: Balance | Mapping[str, Any] | None) -> Balance | None:
+    balance: Balance | None = None
+    with found.collected("balance"):
+        if isinstance(asked, Balance) or asked is None:
+            balance = asked
+        else:
+            try:
+                balance = Balance(**asked)
+            except ValidationError as error:
+                raise SpecError(spec_problems(error), what="balance") from None
+        if balance is not None:
+            OutcomeClasses(scene.outcome_type, balance.field, balance.shares)
+    return balance
 
 
 def _plain(value: Any) -> Any:

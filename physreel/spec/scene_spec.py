@@ -201,13 +201,15 @@ def spec_problems(error: ValidationError) -> list[str]:
     lines: list[str] = []
     for item in error.errors():
         path = ".".join(str(part) for part in item["loc"])
-        message = item["msg"].removeprefix("Value error, ")
-        if "after validation, not" in message:
-            continue  # a list that is only short because its items were faulty, and those are listed
-        given: Any = item.get("input")
-        for part in message.split("\n"):
-            line = f"{path}: {part}" if path else part
-            if isinstance(given, (int, float, str, bool)) and len(repr(given)) < 60:
-                line += f" (got {given!r})"
-            lines.append(line)
+        lines += [f"{path}: {part}" if path else part for part in item_problems(item)]
     return lines
+
+
+def item_problems(item: Any) -> list[str]:
+    """What one item of a pydantic error says, without its path."""
+    message: str = item["msg"].removeprefix("Value error, ")
+    if "after validation, not" in message:
+        return []  # a list that is only short because its items were faulty, and those are listed
+    given: Any = item.get("input")
+    short = isinstance(given, (int, float, str, bool)) and len(repr(given)) < 60
+    return [f"{part} (got {given!r})" if short else part for part in message.split("\n")]
