@@ -37,9 +37,10 @@ class ClipSettings(SpecModel):
 class Scene(ABC):
     """A kind of world: its parameters, how one is drawn, and what came out of it.
 
-    A subclass gives ``name``, ``outcome_type``, ``sample`` and ``outcome``; for parameters a class ``Parameters``; for
-    better words than the general ones ``caption`` and ``questions``; where the outcome depends on what would have been,
-    ``alternatives`` and ``compared_outcome``. Raise ``version`` whenever samples change.
+    A subclass gives ``name``, ``outcome_type``, ``sample`` and ``outcome``; ``headline``, the outcome field that one
+    would predict first (``physreel audit`` looks for shortcuts to it); for parameters a class ``Parameters``; for
+    better words than the general ones ``caption`` and ``questions``; where the outcome depends on what would have
+    been, ``alternatives`` and ``compared_outcome``. Raise ``version`` whenever samples change.
 
     Instances are made as ``Marbles(height_m=(0.2, 0.4), clip=ClipSettings(fps=30))`` and hold no other state.
     """
@@ -48,6 +49,7 @@ class Scene(ABC):
     version: ClassVar[int] = 1
     domains: ClassVar[tuple[str, ...]] = ("newtonian",)
     outcome_type: ClassVar[type[Outcome]]
+    headline: ClassVar[str | None] = None
     Parameters: ClassVar[type[SceneParameters]] = SceneParameters
     default_clip: ClassVar[ClipSettings] = ClipSettings()
 

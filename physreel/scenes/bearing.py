@@ -69,6 +69,7 @@ class BearingScene(Scene):
     version = 1
     domains = ("machine", "rigid")
     outcome_type = BearingOutcome
+    headline = "fault"
     default_clip = ClipSettings(fps=24, duration_s=3.0)
 
     class Parameters(SceneParameters):

@@ -59,6 +59,7 @@ class DamBreak(Scene):
     version = 1
     domains = ("newtonian", "fluid")
     outcome_type = DamBreakOutcome
+    headline = "spills"
     default_clip = ClipSettings(fps=30, duration_s=3.0)
 
     class Parameters(SceneParameters):

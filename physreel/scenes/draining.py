@@ -91,6 +91,7 @@ class Draining(Scene):
     version = 1
     domains = ("newtonian", "fluid")
     outcome_type = DrainingOutcome
+    headline = "first_empty"
     default_clip = ClipSettings(fps=30, duration_s=3.0)
 
     class Parameters(SceneParameters):

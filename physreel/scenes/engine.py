@@ -56,6 +56,7 @@ class EngineScene(Scene):
     version = 1
     domains = ("machine", "rigid", "contact")
     outcome_type = EngineOutcome
+    headline = "fault"
     default_clip = ClipSettings(fps=24, duration_s=3.0)
 
     class Parameters(SceneParameters):

@@ -77,6 +77,7 @@ class Falling(Scene):
     version = 1
     domains = ("newtonian", "rigid", "contact")
     outcome_type = FallingOutcome
+    headline = "left_support_count"
     default_clip = ClipSettings(fps=24, duration_s=4.0)
 
     class Parameters(SceneParameters):

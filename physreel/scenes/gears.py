@@ -54,6 +54,7 @@ class Gears(Scene):
     version = 1
     domains = ("machine", "rigid", "contact")
     outcome_type = GearOutcome
+    headline = "output_turning_at_end"
     default_clip = ClipSettings(fps=24, duration_s=3.0)
 
     class Parameters(SceneParameters):

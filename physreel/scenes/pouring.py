@@ -74,6 +74,7 @@ class Pouring(Scene):
     version = 1
     domains = ("newtonian", "fluid")
     outcome_type = PouringOutcome
+    headline = "overflows"
     default_clip = ClipSettings(fps=30, duration_s=3.0)
 
     class Parameters(SceneParameters):

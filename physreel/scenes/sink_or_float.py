@@ -83,6 +83,7 @@ class SinkOrFloat(Scene):
     version = 1
     domains = ("newtonian", "fluid", "rigid")
     outcome_type = SinkOrFloatOutcome
+    headline = "floating_count"
     default_clip = ClipSettings(fps=30, duration_s=3.0)
 
     class Parameters(SceneParameters):

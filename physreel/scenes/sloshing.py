@@ -83,6 +83,7 @@ class Sloshing(Scene):
     version = 1
     domains = ("newtonian", "fluid")
     outcome_type = SloshingOutcome
+    headline = "spills"
     default_clip = ClipSettings(fps=30, duration_s=3.0)
 
     class Parameters(SceneParameters):

@@ -40,6 +40,11 @@ def check_scene(scene: str | type[Scene], *, count: int = 4, seed: int = 0, **pa
         for what, model in (("parameter", scene_type.Parameters), ("outcome field", scene_type.outcome_type)):
             for name, field in model.model_fields.items():
                 require(field.description, f"{what} {name} has no description")
+        headline, fields = scene_type.headline, scene_type.outcome_type.model_fields
+        require(
+            headline is None or headline in fields,
+            f"headline {headline!r} is no field of {scene_type.outcome_type.__name__}; it has {', '.join(fields)}",
+        )
     with (
         report.check("draws the same world from the same generator, and other worlds from others"),
         untouched_global_rng(),

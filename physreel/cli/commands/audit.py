@@ -1,0 +1,141 @@
+"""``physreel audit``: what is wrong with a data set before anybody trains on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from physreel.audit.thresholds import Thresholds, option
+from physreel.cli.errors import guarded
+from physreel.cli.options import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from physreel.audit.parameters import Declared
+
+
+def audit(
+    dataset: Annotated[str, typer.Argument(help="Folder or address of a data set.")],
+    scene: Annotated[str | None, typer.Option("--scene", help="Only this scene.")] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label", help="Outcome field to look for shortcuts to, by default the scene's headline; several times."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", help="At most so many rows of each scene.")] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ignore",
+            metavar="[SCENE:]CUE",
+            help="A cue that may tell the label, such as 'object count'; several times.",
+        ),
+    ] = None,
+    shortcuts: Annotated[
+        bool, typer.Option("--shortcuts/--no-shortcuts", help="Look for shortcuts; needs scikit-learn.")
+    ] = True,
+    **thresholds: float,
+) -> None:
+    """Report label balance, duplicates, gaps, dead media and shortcuts; exit code 4 beyond a threshold."""
+
+    def command() -> None:
+        import json
+
+        from physreel.audit.run import audit as audit_it
+        from physreel.errors import CheckError
+
+        report = audit_it(
+            dataset,
+            scene=scene,
+            labels=label or (),
+            limit=limit,
+            thresholds=Thresholds(**thresholds),
+            ignore=ignore or (),
+            shortcuts=shortcuts,
+            headlines=headlines(dataset),
+            declared=declared(dataset),
+        )
+        if as_json:
+            print(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+        else:
+            print(report.to_text())
+        if report.faults:
+            lines = "\n".join(f"  - {where}: {found.check}" for where, found in report.faults)
+            raise CheckError(f"{len(report.faults)} findings beyond their thresholds\n{lines}")
+
+    guarded(command)
+
+
+def _plans(dataset: str) -> Iterable[dict[str, Any]]:
+    from physreel.manifest import read_manifest
+
+    return [line["plan"] for line in read_manifest(dataset) if line["kind"] == "plan"]
+
+
+def _scene(name: str) -> Any:
+    """The scene's class; None where it is not installed here (a data set may come from anywhere)."""
+    from physreel import registry
+    from physreel.errors import PhysreelError
+
+    # Only names: a data set must not make us run a file that it names.
+    if not name.isidentifier() or name not in {entry.name for entry in registry.entries("scenes")}:
+        return None
+    try:
+        return registry.load("scenes", name)
+    except PhysreelError:
+        return None
+
+
+def headlines(dataset: str) -> dict[str, str | None]:
+    """By scene, the outcome field that people would predict first; None where the scene is not installed here."""
+    return {plan["scene"]: getattr(_scene(plan["scene"]), "headline", None) for plan in _plans(dataset)}
+
+
+def declared(dataset: str) -> dict[str, dict[str, Declared]]:
+    """What each parameter was drawn from, by scene: the scene's default, or what the request put in its place."""
+    from physreel.audit.parameters import Declared
+    from physreel.errors import PhysreelError
+    from physreel.scenes.parameters import Choice, FloatRange, IntRange
+
+    found: dict[str, dict[str, Declared]] = {}
+    for plan in _plans(dataset):
+        scene = _scene(plan["scene"])
+        if scene is None:
+            continue
+        try:
+            values = scene.Parameters.read(plan["scene"], dict(plan.get("parameters") or {}))
+        except PhysreelError:  # of another version
+            continue
+        own = found.setdefault(plan["scene"], {})
+        for name in type(values).model_fields:
+            value = getattr(values, name)
+            if isinstance(value, Choice):
+                own[name] = Declared(choices=value.values)
+            elif isinstance(value, (FloatRange, IntRange)):
+                own[name] = Declared(value.low, value.high, whole=isinstance(value, IntRange))
+    return found
+
+
+def _with_thresholds() -> Any:
+    """The command with an option for each threshold, so that there is one list of them."""
+    shown = inspect.signature(audit, eval_str=True)
+    own = [parameter for parameter in shown.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+    for each in dataclasses.fields(Thresholds):
+        about = typer.Option(option(each.name), help=f"Limit of: {each.metadata['what']}.")
+        own.append(
+            inspect.Parameter(
+                each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=Annotated[float, about]
+            )
+        )
+    audit.__signature__ = shown.replace(parameters=own)  # type: ignore[attr-defined]
+    audit.__annotations__ = {parameter.name: parameter.annotation for parameter in own} | {"return": None}
+    return audit
+
+
+app.command("audit")(_with_thresholds())
