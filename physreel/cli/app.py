@@ -183,7 +183,7 @@ def preview(
 
 @app.command()
 def unpack(
-    dataset: Annotated[Path, typer.Argument(help="Folder of a data set.")],
+    dataset: Annotated[str, typer.Argument(help="A data set: a folder, or an address such as s3://bucket/name.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the files: new, empty or of an earlier unpack.")],
     limit: Annotated[int | None, typer.Option("--limit", help="At most so many clips.")] = None,
 ) -> None:
@@ -198,7 +198,9 @@ def unpack(
 
 
 @app.command()
-def info(dataset: Annotated[Path, typer.Argument(help="Folder of a data set.")]) -> None:
+def info(
+    dataset: Annotated[str, typer.Argument(help="A data set: a folder, or an address such as s3://bucket/name.")],
+) -> None:
     """Tell what a data set holds: scenes, splits, rows, bytes, plan, failures, columns, outcomes."""
 
     def command() -> None:

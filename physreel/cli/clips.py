@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -116,27 +116,25 @@ def _some(frames: NDArray[np.uint8], count: int) -> list[NDArray[np.uint8]]:
     return [frames[k] for k in chosen]
 
 
-def unpack(dataset: Path, out: Path, limit: int | None) -> None:
-    """Write the clips of a data set as files."""
-    from physreel.manifest import read_manifest
+def unpack(dataset: str, out: Path, limit: int | None) -> None:
+    """Write the clips of a data set, of any format and at any address, as files."""
+    from physreel.loaders.records import records, shard_files
+    from physreel.storage import is_remote, open_store
 
     problems = [problem] if (problem := folder_problem(out, "labels.jsonl")) else []
     if limit is not None and limit < 1:
         problems.append(f"--limit must be 1 or more, got {limit}")
-    if out.resolve() == dataset.resolve():
+    if not is_remote(dataset) and out.resolve() == Path(dataset).resolve():
         problems.append("--out must not be the data set's own folder; name another")
     if problems:
         raise InputError("\n".join(problems))
-    lines = read_manifest(dataset)
-    shards = [dataset / line["file"] for line in lines if line["kind"] == "shard" and line["rows"]]
-    other = [path for path in shards if path.suffix != ".parquet"]
-    if other:
-        raise InputError(f"{dataset} is not stored as parquet ({other[0].name}); unpack reads parquet only")
+    store = open_store(dataset)
+    shards = [shard.file for shard in shard_files(store) if shard.rows]
     out.mkdir(parents=True, exist_ok=True)
     sheet: list[NDArray[np.uint8]] = []
     count = sheet_clips = 0
     with (out / "labels.jsonl").open("w") as labels:
-        for row in _rows(shards, limit):
+        for row in islice(records(dataset, columns=(*_LABELS, "video", "audio")), limit):
             name = _file_name(row["sample_id"])
             labels.write(json.dumps({key: row[key] for key in _LABELS}, ensure_ascii=False) + "\n")
             if film := (row.get("video") or {}).get("bytes"):
@@ -151,26 +149,11 @@ def unpack(dataset: Path, out: Path, limit: int | None) -> None:
         write_png(out / "contact_sheet.png", contact_sheet(sheet, 2 * _FRAMES_A_CLIP))
         print(f"contact sheet: {out / 'contact_sheet.png'}")
     print(f"labels: {out / 'labels.jsonl'}")
-    for folder in dict.fromkeys(path.parent for path in shards):
-        print(f"shards: {folder}/")
+    for folder in dict.fromkeys(name.rpartition("/")[0] for name in shards):
+        print(f"shards: {store}/{folder}/")
 
 
 _LABELS = ("sample_id", "caption", "questions", "outcome")
-
-
-def _rows(shards: list[Path], limit: int | None) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    given = 0
-    for shard in shards:
-        with pq.ParquetFile(shard) as file:
-            wanted = [name for name in (*_LABELS, "video", "audio") if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=1, columns=wanted):
-                for row in batch.to_pylist():
-                    if limit is not None and given >= limit:
-                        return
-                    given += 1
-                    yield row
 
 
 def _add_to_sheet(sheet: list[NDArray[np.uint8]], film: bytes) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from pathlib import Path
 from typing import Any
 
 from physreel import registry
@@ -140,18 +139,19 @@ def _wrapped(text: str, indent: int) -> None:
     print(textwrap.fill(text, 118, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2)))
 
 
-def info(folder: Path) -> None:
-    """Print what a data set holds, by its manifest and its shards."""
+def info(dataset: str) -> None:
+    """Print what a data set holds, by its manifest and its shards; of any format, at any address."""
     from physreel.manifest import read_manifest
     from physreel.runners.local import summary
 
-    lines = read_manifest(folder)
+    lines = read_manifest(dataset)
     for plan_line in (line for line in lines if line["kind"] == "plan"):
         scene, plan = plan_line["scene"], plan_line["plan"]
-        about = summary(folder, scene)
+        about = summary(dataset, scene)
         state = "complete" if about.finished + about.failed == about.requested else "not complete"
         print(f"{scene} (version {plan_line['scene_version']}, physreel {plan_line['physreel']}): {state}")
-        print(f"  clips: {about.finished} of {about.requested}, {about.failed} failed; {format_bytes(about.bytes)}")
+        size = sum(line["bytes"] for line in lines if line.get("scene") == scene and "bytes" in line)
+        print(f"  clips: {about.finished} of {about.requested}, {about.failed} failed; {format_bytes(size)}")
         for split in plan["splits"]:
             own = [s for s in lines if s["kind"] == "shard" and s["scene"] == scene and s["split"] == split]
             rows, size = sum(s["rows"] for s in own), sum(s["bytes"] for s in own)
@@ -161,7 +161,8 @@ def info(folder: Path) -> None:
         )
         for failure in about.failures[:5]:
             print(f"  failed: {failure.index} {failure.error}: {failure.message.splitlines()[0][:120]}")
-        _shard_contents(folder, about.shards)
+        if about.rows:
+            _contents(dataset, scene)
 
 
 def _short(value: Any) -> str:
@@ -172,20 +173,17 @@ def _short(value: Any) -> str:
     return str(value)
 
 
-def _shard_contents(folder: Path, shards: tuple[str, ...]) -> None:
-    tables = [shard for shard in shards if shard.endswith(".parquet")]
-    if not tables:
-        return
-    import pyarrow.parquet as pq
+def _contents(dataset: str, scene: str) -> None:
+    from physreel.loaders.records import records, shard_files
+    from physreel.loaders.shards import shard_schema
+    from physreel.storage import open_store
 
-    print("  columns: " + ", ".join(pq.read_schema(folder / tables[0]).names))
-    outcomes: list[dict[str, Any]] = []
-    for shard in tables:
-        outcomes += pq.read_table(folder / shard, columns=["outcome"])["outcome"].to_pylist()
+    store = open_store(dataset)
+    print("  columns: " + ", ".join(shard_schema(store, shard_files(store, scene=scene)[0].file).names))
+    outcomes = [record["outcome"] for record in records(dataset, scene=scene, columns=["outcome"])]
     print("  outcomes:")
-    for name in outcomes[0] if outcomes else ():
-        values = [outcome[name] for outcome in outcomes]
-        if line := _spread(values):
+    for name in outcomes[0]:
+        if line := _spread([outcome[name] for outcome in outcomes]):
             print(f"    {name}: {line}")
 
 

@@ -1,0 +1,116 @@
+"""Runs whose format numbers clips and frames throughout: rows are stored first, hidden, and the format from them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from physreel import registry
+from physreel.errors import InputError
+from physreel.exporters.base import Exporter
+from physreel.manifest import read_manifest
+from physreel.plan import Plan
+from physreel.runners.base import RunSummary
+from physreel.runners.convert import Conversion, Source
+from physreel.runners.converted import Target, check_target
+from physreel.storage import Address, Store, open_store
+
+_STAGED = ".physreel/whole"
+
+
+def run_whole(
+    plan: Plan,
+    out: Address,
+    scene: str,
+    *,
+    make: Callable[[Plan, str], RunSummary],
+    summary: Callable[[], RunSummary],
+    retry_failed: bool = False,
+) -> RunSummary:
+    """Make the samples of a plan that are not there yet as Parquet, and write the plan's format from them.
+
+    Args:
+        plan: what to make; its exporter is a WholeExporter.
+        out: the data set's place.
+        scene: name of the scene.
+        make: runs a plan, into the address given.
+        summary: what ``out`` holds of the scene.
+        retry_failed: make samples anew that failed; the Parquet is kept while there are any.
+
+    Raises:
+        InputError: the request cannot be run, or the place is not for it; nothing has been written.
+        StorageError: the place cannot be written to any more; the same call goes on later.
+    """
+    store = open_store(out)
+    exporter: type[Exporter] = registry.load("exporters", plan.exporter)
+    there = check_target(store)
+    problems = _problems(plan, scene, there, store)
+    if problems:
+        raise InputError("\n".join(problems))
+    staged = f"{os.fspath(out).rstrip('/')}/{_STAGED}/{scene}"
+    failed = any(line["kind"] == "failure" and line["scene"] == scene for line in there)
+    if _is_complete(store, scene, there) and not (failed and retry_failed):
+        if not failed:
+            _remove(store, scene)
+        return _with_all_bytes(summary(), store)
+    made = make(plan.model_copy(update={"exporter": "parquet"}), staged)
+    source = Source(open_store(staged), scene, read_manifest(staged))
+    with Target(store).opened() as place:
+        plan_line = dict(source.plan_line)
+        place.begin([plan_line | {"plan": plan_line["plan"] | {"exporter": plan.exporter}}])
+        if failed:
+            place.forget(scene)
+        Conversion(exporter, place, None, [source], None).run()
+    if not made.failed:
+        _remove(store, scene)
+    return replace(_with_all_bytes(summary(), store), made=made.made)
+
+
+def _problems(plan: Plan, scene: str, lines: list[dict[str, Any]], store: Store) -> list[str]:
+    found = []
+    for line in lines:
+        if line["kind"] != "plan":
+            continue
+        old, new = line["plan"], plan.model_dump(mode="json")
+        if old["exporter"] != plan.exporter:
+            found.append(
+                f"--out {store} is stored with exporter {old['exporter']!r} (scene {line['scene']!r}), not "
+                f"{plan.exporter!r}; use the same exporter, or name another folder"
+            )
+        elif line["scene"] == scene and old != new:
+            changes = [f"{key}: was {old.get(key)}, now {new.get(key)}" for key in new if old.get(key) != new.get(key)]
+            found.append(
+                f"--out {store} already holds scene {scene!r} from another request ({'; '.join(changes)}); repeat "
+                "the old request, or name another folder"
+            )
+    return found
+
+
+def _is_complete(store: Store, scene: str, lines: list[dict[str, Any]]) -> bool:
+    own = [line for line in lines if line.get("scene") == scene]
+    count = next((line["plan"]["count"] for line in own if line["kind"] == "plan"), None)
+    files = [line for line in own if line["kind"] in ("shard", "file")]
+    samples = sum(line.get("samples", 0) for line in files)
+    return count == samples and all(store.size(line["file"]) == line["bytes"] for line in files)
+
+
+def _with_all_bytes(summary: RunSummary, store: Store) -> RunSummary:
+    lines = read_manifest(store)
+    more = sum(line["bytes"] for line in lines if line["kind"] == "file" and line["scene"] == summary.scene)
+    return replace(summary, bytes=summary.bytes + more)
+
+
+def _remove(store: Store, scene: str) -> None:
+    """Remove what was stored on the way, and the hidden folders if they are empty now."""
+    below = f"{_STAGED}/{scene}"
+    if store.folder is None:
+        for name in store.names(below):
+            store.remove(name)
+        return
+    shutil.rmtree(store.folder / below, ignore_errors=True)
+    for folder in (store.folder / _STAGED, (store.folder / _STAGED).parent):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
