@@ -10,7 +10,7 @@ from typing import Any
 from physreel.cli.errors import EXIT_FAILED_SAMPLES, EXIT_FINE, say
 from physreel.errors import InputError
 from physreel.runners.base import RunSummary
-from physreel.runners.folder import check_place
+from physreel.runners.place import check_place
 from physreel.runners.local import run
 from physreel.runners.requests import make_plan
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.errors import PhysreelError
+from physreel.errors import InputError, PhysreelError
+from physreel.manifest import part_name
 from physreel.pipeline import split_of
 from physreel.plan import Plan
 
@@ -43,12 +46,53 @@ class Failure:
         return {name: getattr(self, name) for name in ("index", "error", "message", "traceback", "spec")}
 
 
+@dataclass(frozen=True)
+class Part:
+    """One job of an array of ``count``: it makes each ``count``-th shard of a plan, beginning with the ``number``-th.
+
+    Attributes:
+        number: of the job, from 1.
+        count: jobs of the array.
+    """
+
+    number: int
+    count: int
+
+    @classmethod
+    def read(cls, text: str) -> Part:
+        """``3/8`` as the third of eight; InputError says what is wrong with other texts."""
+        match = re.fullmatch(r"\s*(\d{1,5})\s*/\s*(\d{1,5})\s*", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise InputError(
+                f"expected k/n, job k of n with k from 1 to n (at most 99999), such as 3/8, got {text!r}"
+                + ("; jobs that are numbered from 0 add 1" if match is not None and int(match[1]) == 0 else "")
+            )
+        return cls(int(match[1]), int(match[2]))
+
+    @property
+    def manifest(self) -> str:
+        """Name of its manifest."""
+        return part_name(self.number, self.count)
+
+    @property
+    def folder(self) -> str:
+        """Name of its own folder among what is hidden."""
+        return f"part-{self.number:05d}-of-{self.count:05d}"
+
+    def of(self, shards: Sequence[Shard]) -> list[Shard]:
+        """Its share of all shards of a plan."""
+        return list(shards[self.number - 1 :: self.count])
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
     """How a run ended.
 
     Attributes:
-        out: folder of the data set.
+        out: the data set: a folder, or an address that fsspec knows.
         scene: name of the scene.
         requested: samples asked for.
         finished: samples that are in shards now.
@@ -57,9 +101,10 @@ class RunSummary:
         bytes: size of the shards.
         shards: the scene's shards, relative to ``out``.
         failures: samples that are missing, and why.
+        part: which job of an array this was; the numbers are of its shards only.
     """
 
-    out: Path
+    out: Path | str
     scene: str
     requested: int
     finished: int
@@ -68,6 +113,7 @@ class RunSummary:
     bytes: int
     shards: tuple[str, ...]
     failures: tuple[Failure, ...] = ()
+    part: Part | None = None
 
     @property
     def failed(self) -> int:
@@ -80,9 +126,11 @@ class RunSummary:
         return max(0, self.finished - self.made)
 
     @property
-    def paths(self) -> tuple[Path, ...]:
-        """Where the shards are."""
-        return tuple(self.out / shard for shard in self.shards)
+    def paths(self) -> tuple[Path | str, ...]:
+        """Where the shards are: paths, or addresses."""
+        if isinstance(self.out, Path):
+            return tuple(self.out / shard for shard in self.shards)
+        return tuple(f"{self.out}/{shard}" for shard in self.shards)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,166 +1,199 @@
-"""A data set's folder: manifest, lock, spool and shards. Nothing half-written is ever visible in it.
+"""A data set while it is written: manifest, lock, spool and shards. Nothing half-written is ever visible in it.
 
 ``manifest.jsonl`` has one line for the format, one for each scene's plan, and one for each finished shard, after those
-of its failures. A shard is written under a hidden name, synced, renamed, and only then entered. Finished samples wait
-in the hidden spool until their shard is whole; whatever dies in between, the next run finds either the old state or
-the new one.
+of its failures. A shard is written under a hidden name, synced, put in its place as a whole, and only then entered.
+Finished samples wait in the hidden spool until their shard is whole; whatever dies in between, the next run finds
+either the old state or the new one. The spool of a data set elsewhere lies in a scratch folder of this machine.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from physreel.errors import InputError
 from physreel.exporters.base import Exporter
-from physreel.manifest import FORMAT, manifest_line, read_manifest
-from physreel.runners.base import Failure, Shard, StorageError
+from physreel.manifest import FORMAT, MANIFEST, manifest_line, part_names, part_of, read_manifest
+from physreel.runners import lock
+from physreel.runners.base import Failure, Part, Shard
+from physreel.runners.place import FULL, check_place, hidden_folder, storage_errors
+from physreel.runners.place import HIDDEN as HIDDEN
+from physreel.runners.place import storage_error as storage_error
 from physreel.runners.spool import read_row
-from physreel.storage import removed_on_error
+from physreel.storage import Address, open_store, removed_on_error
 
-HIDDEN = ".physreel"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-def check_place(out: Path) -> list[dict[str, Any]]:
-    """The manifest's lines of a folder that can be, or is, a data set; [] where there is none yet. Writes nothing.
-
-    Raises:
-        InputError: it is a file, not writable, or holds something else.
-    """
-    try:
-        if out.exists() and not out.is_dir():
-            raise InputError(f"--out {out} is a file; name a folder that is new, empty or a physreel data set")
-        if not out.exists():
-            parent = next(parent for parent in out.absolute().parents if parent.exists())
-            if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
-                raise InputError(f"--out {out} cannot be made: {parent} is not a folder you may write to")
-            return []
-        if not os.access(out, os.R_OK | os.W_OK | os.X_OK):
-            raise InputError(f"--out {out} is not writable; choose another folder or change its permissions")
-        present = {entry.name for entry in out.iterdir()} - {HIDDEN}
-    except (OSError, ValueError) as error:  # a name too long, a loop of links, a parent that may not be looked into
-        raise InputError(f"--out {out} cannot be used: {getattr(error, 'strerror', None) or error}") from None
-    if not present:
-        return []
-    if "manifest.jsonl" not in present:
-        some = ", ".join(sorted(present)[:3])
-        raise InputError(
-            f"--out {out} is not empty and no physreel data set (it holds {some}); name a new or empty folder"
-        )
-    return read_manifest(out)
+Lines = list[dict[str, Any]]
 
 
 class DatasetFolder:
-    """One scene's part of a data set's folder, locked for writing while ``opened``."""
+    """One scene's part of a data set, locked for writing while ``opened``.
 
-    def __init__(self, out: Path, scene: str, exporter: Exporter, plan_record: dict[str, Any]) -> None:
-        self.out = out
+    Args:
+        out: folder, or address that fsspec knows.
+        scene: its name.
+        exporter: how it is stored.
+        plan_record: what the manifest is to say of the plan and of the versions.
+        part: the job of an array that this run is.
+    """
+
+    def __init__(
+        self, out: Address, scene: str, exporter: Exporter, plan_record: dict[str, Any], *, part: Part | None = None
+    ) -> None:
+        self.store = open_store(out)
         self.scene = scene
         self.exporter = exporter
+        self.part = part
         self.plan_record = {"kind": "plan", "scene": scene} | plan_record
-        self.spool = out / HIDDEN / scene
+        self.manifest = MANIFEST if part is None else part.manifest
+        self.hidden = hidden_folder(self.store, self.plan_record, part.folder if part else "")
+        self.spool = self.hidden / scene
+        self._lines: Lines = []
+        self._still_ours: Callable[[], None] = lambda: None
 
     # --- before anything is written --------------------------------------------------------------------------------
 
     def check(self, *, retry_failed: bool = False) -> None:
-        """Raise InputError if this folder cannot become, or go on being, this data set. Writes nothing."""
-        lines = check_place(self.out)
-        self._check_same_plan(lines, retry_failed)
-        self._check_same_exporter(lines)
+        """Raise InputError if this place cannot become, or go on being, this data set. Writes nothing."""
+        whole = check_place(self.store)
+        parts = part_names(self.store)
+        if self.part is None:
+            self._check_no_parts(parts)
+            self._check_same_plan(whole, retry_failed)
+            self._check_same_exporter(whole)
+            return
+        self._check_same_exporter(whole)
+        if self._plan_in(whole) is not None:
+            self._check_same_plan(whole, retry_failed)
+            if not self.is_complete(whole) or retry_failed:
+                raise InputError(
+                    f"--out {self.store} holds scene {self.scene!r} from a run without --shard, or merged from parts; "
+                    "go on with it by the same command without --shard"
+                )
+        for name in parts:
+            lines = read_manifest(self.store, name)
+            self._check_same_exporter(lines)
+            if self._plan_in(lines) is not None:
+                if part_of(name)[1] != self.part.count:
+                    raise InputError(
+                        f"--out {self.store} is being made by {part_of(name)[1]} jobs, and --shard {self.part} is one "
+                        f"of {self.part.count}; use k/{part_of(name)[1]}, or name another folder"
+                    )
+                self._check_same_plan(lines, retry_failed)
 
-    def _check_same_plan(self, lines: list[dict[str, Any]], retry_failed: bool) -> None:
-        old = next((line for line in lines if line["kind"] == "plan" and line["scene"] == self.scene), None)
+    def is_merged(self) -> bool:
+        """Whether the scene is there already and whole, not in parts."""
+        whole = check_place(self.store)
+        return self._plan_in(whole) is not None and self.is_complete(whole)
+
+    def _check_no_parts(self, parts: list[str]) -> None:
+        for name in parts:
+            if self._plan_in(read_manifest(self.store, name)) is not None:
+                count = part_of(name)[1]
+                raise InputError(
+                    f"--out {self.store} holds parts of scene {self.scene!r}, made by an array of {count} jobs and not "
+                    f"merged yet; go on with --shard k/{count}, or put together what is there with "
+                    f"`physreel merge --partial {self.store}` and run this again"
+                )
+
+    def _plan_in(self, lines: Lines) -> dict[str, Any] | None:
+        return next((line for line in lines if line["kind"] == "plan" and line["scene"] == self.scene), None)
+
+    def _check_same_plan(self, lines: Lines, retry_failed: bool) -> None:
+        old = self._plan_in(lines)
         if old is None:
             return
-        changes = _differences(old["plan"], self.plan_record["plan"])
+        changes = differences(old["plan"], self.plan_record["plan"])
         if changes:
             raise InputError(
-                f"--out {self.out} already holds scene {self.scene!r} from another request:\n"
+                f"--out {self.store} already holds scene {self.scene!r} from another request:\n"
                 + "\n".join(f"  - {change}" for change in changes)
                 + "\nRepeat the old request to go on with it, or name another folder."
             )
-        versions = _differences(_versions(old), _versions(self.plan_record))
+        versions = differences(versions_of(old), versions_of(self.plan_record))
         if versions and (retry_failed or not self.is_complete(lines)):
             raise InputError(
-                f"--out {self.out} was begun with other versions, and going on would mix them:\n"
+                f"--out {self.store} was begun with other versions, and going on would mix them:\n"
                 + "\n".join(f"  - {change}" for change in versions)
                 + "\nGo back to those to go on with it, or name another folder."
             )
 
-    def _check_same_exporter(self, lines: list[dict[str, Any]]) -> None:
+    def _check_same_exporter(self, lines: Lines) -> None:
         mine = self.plan_record["plan"]["exporter"]
         for line in lines:
             if line["kind"] == "plan" and line["plan"]["exporter"] != mine:
                 raise InputError(
-                    f"--out {self.out} is stored with exporter {line['plan']['exporter']!r} (scene {line['scene']!r}), "
-                    f"not {mine!r}; use the same exporter, or name another folder"
+                    f"--out {self.store} is stored with exporter {line['plan']['exporter']!r} "
+                    f"(scene {line['scene']!r}), not {mine!r}; use the same exporter, or name another folder"
                 )
 
-    def is_complete(self, lines: list[dict[str, Any]]) -> bool:
-        """Whether every shard of the scene is in the manifest and on the disk."""
-        done = [line for line in self._own(lines, "shard") if self._is_there(line)]
+    def is_complete(self, lines: Lines) -> bool:
+        """Whether every shard of the scene is in the manifest and in its place."""
+        sizes = self._sizes()
+        done = [line for line in self._own(lines, "shard") if sizes(line["file"]) == line["bytes"]]
         samples = sum(line["samples"] for line in done)
         return bool(samples == self.plan_record["plan"]["count"])
 
-    def _is_there(self, shard: dict[str, Any]) -> bool:
-        try:
-            return bool((self.out / shard["file"]).stat().st_size == shard["bytes"])
-        except OSError:
-            return False
+    def _sizes(self) -> Callable[[str], int | None]:
+        # One listing is cheaper than a question for each object; a folder of this machine is asked file by file.
+        return self.store.size if self.store.folder is not None else self.store.sizes().get
 
     # --- while it is written ---------------------------------------------------------------------------------------
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Make and lock the folder, repair what a killed run left, enter the plan; tidy up when all is done."""
+        """Make and lock the place, mend what a killed run left, enter the plan; tidy up when all is done."""
+        with self.locked():
+            with self._errors():
+                self._mend()
+            yield
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """As ``opened``, but leave what is there as it is."""
         try:
             self.spool.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.out, os.O_RDONLY)
         except OSError as error:
-            if error.errno in _FULL:
-                raise storage_error(self.out, error) from None
-            raise InputError(f"--out {self.out} cannot be made: {error.strerror}; name another folder") from None
-        try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(
-                    f"another run is writing to {self.out}; wait for it, stop it, or name another folder"
-                ) from None
-            with _storage_errors(self.out):
-                self._repair()
+            where = self.store.address if self.store.folder is not None else self.hidden
+            if error.errno in FULL:
+                raise storage_error(Path(where), error) from None
+            hint = "name another folder" if self.store.folder is not None else "set PHYSREEL_SCRATCH to another folder"
+            raise InputError(f"--out {where} cannot be made: {error.strerror}; {hint}") from None
+        with lock.held(self.store, self.part.folder if self.part else "") as self._still_ours:
+            self.spool.mkdir(parents=True, exist_ok=True)  # a run that was just ending may have removed it
             yield
-        finally:
-            os.close(lock)
 
-    def _repair(self) -> None:
-        for leftover in (*self.spool.glob("*.tmp"), *(self.out / HIDDEN).glob("*.tmp")):
+    def _mend(self) -> None:
+        for leftover in (*self.spool.glob("*.tmp"), *self.hidden.glob("*.tmp")):
             leftover.unlink(missing_ok=True)
-        path = self.out / "manifest.jsonl"
-        lines = read_manifest(self.out) if path.exists() else [FORMAT]
-        if not any(line["kind"] == "plan" and line["scene"] == self.scene for line in lines):
+        there = self.store.size(self.manifest) is not None
+        first = FORMAT if self.part is None else FORMAT | {"part": self.part.number, "of": self.part.count}
+        lines = read_manifest(self.store, self.manifest) if there else [first]
+        if self._plan_in(lines) is None:
+            # What waits here is of a data set whose manifest somebody removed: perhaps of another request.
+            for row in self.spool.glob("*.row"):
+                row.unlink()
             lines.append(self.plan_record)
-        # What the manifest names but the disk does not have is to be made again.
-        lines = self._without_shards(lines, lambda line: not self._is_there(line))
-        self._write_manifest(lines)
+        # What the manifest names but is not in its place is to be made again.
+        sizes = self._sizes()
+        self._write_manifest(self.without_shards(lines, lambda line: sizes(line["file"]) != line["bytes"]))
 
     def forget_failed(self) -> None:
         """Let shards with missing samples be made again."""
-        lines = read_manifest(self.out)
-        missing = {(line["split"], line["shard"]) for line in self._own(lines, "failure")}
-        with _storage_errors(self.out):
-            self._write_manifest(self._without_shards(lines, lambda line: (line["split"], line["shard"]) in missing))
+        missing = {(line["split"], line["shard"]) for line in self._own(self._lines, "failure")}
+        with self._errors():
+            self._write_manifest(
+                self.without_shards(self._lines, lambda line: (line["split"], line["shard"]) in missing)
+            )
 
-    def _without_shards(self, lines: list[dict[str, Any]], gone: Any) -> list[dict[str, Any]]:
+    def without_shards(self, lines: Lines, gone: Callable[[dict[str, Any]], bool]) -> Lines:
+        """The lines without those of the scene's shards for which ``gone`` holds, and of their failures."""
         lost = {(line["split"], line["shard"]) for line in self._own(lines, "shard") if gone(line)}
         return [
             line
@@ -172,12 +205,12 @@ class DatasetFolder:
             )
         ]
 
-    def _own(self, lines: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    def _own(self, lines: Lines, kind: str) -> Lines:
         return [line for line in lines if line["kind"] == kind and line["scene"] == self.scene]
 
     def finished_shards(self) -> set[tuple[str, int]]:
         """(split, number) of the shards that are entered."""
-        return {(line["split"], line["shard"]) for line in self._own(read_manifest(self.out), "shard")}
+        return {(line["split"], line["shard"]) for line in self._own(self._lines, "shard")}
 
     def spooled(self, index: int) -> Path:
         """Where a finished sample waits for its shard."""
@@ -185,27 +218,40 @@ class DatasetFolder:
 
     def commit(self, shard: Shard, failures: list[Failure]) -> None:
         """Write a shard whose samples are all spooled or failed, enter it, and empty its part of the spool."""
-        name = self.exporter.shard_path(shard.split, shard.number, shard.count)
-        failed = {failure.index for failure in failures}
-        present = [index for index in shard.indices if index not in failed]
-        hidden, final = self.spool / "shard.tmp", self.out / name
-        with _storage_errors(self.out), removed_on_error(hidden):
-            rows = self.exporter.write_shard((read_row(self.spooled(i)) for i in present), hidden)
-            digest, size = _digest(hidden)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(hidden, final)
-            _sync_folder(final.parent)
+        hidden, entry = self.assembled(shard, failures)
+        with self._errors(), removed_on_error(hidden):
+            self._still_ours()
+            self.store.put(hidden, entry["file"])
             where = {"scene": self.scene, "split": shard.split, "shard": shard.number}
             lines = [{"kind": "failure"} | where | failure.to_record() for failure in failures]
-            entry = {"file": name, "samples": len(shard.members), "rows": rows, "bytes": size, "sha256": digest}
             lines.append({"kind": "shard"} | where | entry)
             self._append(lines)
             self._write_index()
+        self.empty_spool(shard)
+
+    def assembled(self, shard: Shard, failures: list[Failure]) -> tuple[Path, dict[str, Any]]:
+        """A shard under a hidden name on this machine, and what the manifest is to say of it."""
+        failed = {failure.index for failure in failures}
+        present = [index for index in shard.indices if index not in failed]
+        name = self.exporter.shard_path(shard.split, shard.number, shard.count)
+        hidden = self.spool / "shard.tmp"
+        with self._errors(), removed_on_error(hidden):
+            rows = self.exporter.write_shard((read_row(self.spooled(i)) for i in present), hidden)
+            digest, size = file_digest(hidden)
+        return hidden, {
+            "file": name, "samples": len(shard.members), "rows": rows, "bytes": size, "sha256": digest,
+        }  # fmt: skip
+
+    def empty_spool(self, shard: Shard) -> None:
+        """Remove the samples of a shard that is in its place."""
         for index in shard.indices:
             self.spooled(index).unlink(missing_ok=True)
 
-    def _append(self, lines: list[dict[str, Any]]) -> None:
-        path = self.out / "manifest.jsonl"
+    def _append(self, lines: Lines) -> None:
+        if self.store.folder is None:
+            self._write_manifest(self._lines + lines)
+            return
+        path = self.store.folder / self.manifest
         size = path.stat().st_size
         try:
             with path.open("ab") as manifest:
@@ -215,60 +261,92 @@ class DatasetFolder:
         except OSError:
             os.truncate(path, size)
             raise
+        self._lines += lines
 
     def finish(self) -> None:
         """Put the manifest in order and remove the spool: the same bytes, however often the run was disturbed."""
-        with _storage_errors(self.out):
-            lines = read_manifest(self.out)
-            plans = [line for line in lines if line["kind"] == "plan"]
-            order = {line["scene"]: k for k, line in enumerate(plans)}
-            splits = {line["scene"]: list(line["plan"]["splits"]) for line in plans}
-            rank = {"plan": 0, "failure": 1, "shard": 2}
+        with self._errors():
+            self._still_ours()
+            self.write_all(self._lines)
+            self.tidy()
 
-            def key(line: dict[str, Any]) -> tuple[int, ...]:
-                if line["kind"] == "format":
-                    return (-1,)
-                scene = line["scene"]
-                if line["kind"] == "plan":
-                    return (order[scene],)
-                place = (splits[scene].index(line["split"]), line["shard"], rank[line["kind"]], line.get("index", 0))
-                return (order[scene], *place)
+    def write_all(self, lines: Lines) -> None:
+        """Write these lines in their order, and what describes the whole data set."""
+        self._write_manifest(in_order(lines))
+        self._write_index()
 
-            self._write_manifest(sorted(lines, key=key))
-            self._write_index()
-            shutil.rmtree(self.spool, ignore_errors=True)
-            if not any((self.out / HIDDEN).iterdir()):
-                (self.out / HIDDEN).rmdir()
+    def tidy(self) -> None:
+        """Remove the spool, and what is hidden if nothing else is in there."""
+        shutil.rmtree(self.spool, ignore_errors=True)
+        folders = [self.hidden]
+        if self.store.folder is not None and self.part is not None:
+            folders.append(self.store.folder / HIDDEN)
+        for folder in folders:
+            try:
+                folder.rmdir()
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                    raise
 
-    def _write_manifest(self, lines: list[dict[str, Any]]) -> None:
-        self._write(self.out / "manifest.jsonl", "".join(map(manifest_line, lines)))
+    def _write_manifest(self, lines: Lines) -> None:
+        self._write(self.manifest, "".join(map(manifest_line, lines)))
+        self._lines = list(lines)
 
     def _write_index(self) -> None:
-        scenes: dict[str, dict[str, list[str]]] = {}
-        lines = read_manifest(self.out)
-        for line in lines:
-            if line["kind"] == "plan":
-                scenes[line["scene"]] = {split: [] for split in line["plan"]["splits"]}
-        for line in sorted((line for line in lines if line["kind"] == "shard"), key=lambda line: line["shard"]):
-            scenes[line["scene"]][line["split"]].append(line["file"])
-        for name, text in self.exporter.index_files(scenes).items():
-            self._write(self.out / name, text)
+        if self.part is None:  # what describes the whole is written when the parts are merged
+            for name, text in self.exporter.index_files(files_of(self._lines)).items():
+                self._write(name, text)
 
-    def _write(self, path: Path, text: str) -> None:
+    def _write(self, name: str, text: str) -> None:
         data = text.encode()
-        if path.exists() and path.read_bytes() == data:
-            return
-        hidden = self.out / HIDDEN / f"{path.name}.tmp"
+        with suppress(FileNotFoundError):
+            if self.store.read(name) == data:
+                return
+        hidden = self.hidden / f"{Path(name).name}.tmp"
         with removed_on_error(hidden):
             with hidden.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(hidden, path)
-        _sync_folder(path.parent)
+            self.store.put(hidden, name)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        with storage_errors(self.store, self.hidden):
+            yield
 
 
-def _versions(record: dict[str, Any]) -> dict[str, Any]:
+def in_order(lines: Lines) -> Lines:
+    """A manifest's lines as they stand when all is finished: scene by scene, split by split, shard by shard."""
+    plans = [line for line in lines if line["kind"] == "plan"]
+    order = {line["scene"]: k for k, line in enumerate(plans)}
+    splits = {line["scene"]: list(line["plan"]["splits"]) for line in plans}
+    rank = {"plan": 0, "failure": 1, "shard": 2}
+
+    def key(line: dict[str, Any]) -> tuple[int, ...]:
+        if line["kind"] == "format":
+            return (-1,)
+        scene = line["scene"]
+        if line["kind"] == "plan":
+            return (order[scene],)
+        place = (splits[scene].index(line["split"]), line["shard"], rank[line["kind"]], line.get("index", 0))
+        return (order[scene], *place)
+
+    return sorted(lines, key=key)
+
+
+def files_of(lines: Lines) -> dict[str, dict[str, list[str]]]:
+    """For each scene, for each split, its finished shards' names, in order."""
+    scenes: dict[str, dict[str, list[str]]] = {}
+    for line in lines:
+        if line["kind"] == "plan":
+            scenes[line["scene"]] = {split: [] for split in line["plan"]["splits"]}
+    for line in sorted((line for line in lines if line["kind"] == "shard"), key=lambda line: line["shard"]):
+        scenes[line["scene"]][line["split"]].append(line["file"])
+    return scenes
+
+
+def versions_of(record: dict[str, Any]) -> dict[str, Any]:
     """What a plan record says of code: scene version, source, physreel and libraries, flat."""
     plain = {name: record.get(name) for name in ("scene_version", "source", "physreel")}
     if plain["source"] is not None:
@@ -277,20 +355,8 @@ def _versions(record: dict[str, Any]) -> dict[str, Any]:
     return plain | libraries
 
 
-def _digest(path: Path) -> tuple[str, int]:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What differs between two records, a line each."""
     return [
         f"{key}: was {json.dumps(old.get(key))}, now {json.dumps(new.get(key))}"
         for key in dict.fromkeys((*old, *new))
@@ -298,18 +364,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     ]
 
 
-@contextmanager
-def _storage_errors(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(out, error) from None
-
-
-def storage_error(out: Path, error: OSError) -> StorageError:
-    """What a failed write means to the user."""
-    if error.errno in _FULL:
-        what = f"no space is left for {out}; what is finished is whole. Make room"
-    else:
-        what = f"cannot write to {out}: {error.strerror or error}. Mend that"
-    return StorageError(f"{what} and run the same command again: it goes on where it was")
+def file_digest(path: Path) -> tuple[str, int]:
+    """(sha256, bytes) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size

@@ -6,16 +6,19 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from physreel.errors import InputError, PhysreelError
-from physreel.manifest import read_manifest
+from physreel.manifest import MANIFEST, read_manifest
 from physreel.pipeline import Pipeline, library_versions, physreel_version, source_digest
 from physreel.plan import Plan
-from physreel.runners.base import Failure, RunSummary, Shard, shards_of
+from physreel.runners.base import Failure, Part, RunSummary, Shard, shards_of
 from physreel.runners.folder import DatasetFolder
-from physreel.runners.pool import Here, Makers, Pool, Task
+from physreel.runners.pool import Here, Makers, Pool
 from physreel.runners.spool import is_whole
+from physreel.runners.tries import Task
 from physreel.scenes.base import Scene
+from physreel.storage import Address, open_store
 
 PREFLIGHT = 3
 """Samples whose worlds are drawn and put before the engine before anything is written."""
@@ -26,7 +29,7 @@ Progress = Callable[[int, int, int], None]
 
 def run(
     plan: Plan,
-    out: str | Path,
+    out: Address,
     *,
     workers: int | None = None,
     scene: type[Scene] | None = None,
@@ -34,36 +37,38 @@ def run(
     timeout_s: float | None = None,
     memory_limit_bytes: int | None = None,
     retry_failed: bool = False,
+    part: Part | None = None,
+    make_makers: Callable[[], Makers] | None = None,
 ) -> RunSummary:
     """Make the samples of a plan that are not there yet, and write their shards.
 
     Args:
         plan: what to make.
-        out: folder; new, empty, or a data set of ours.
+        out: folder, or address that fsspec knows; new, empty, or a data set of ours.
         workers: processes; None for one a core, 0 to work in this process.
         scene: the scene class where ``plan.scene`` is no name that another process finds.
         progress: told at the start and of each finished sample.
         timeout_s: a sample that takes longer is ended and counts as a worker that died; not with ``workers=0``.
         memory_limit_bytes: address space of a worker; not with ``workers=0``.
         retry_failed: make shards anew that lack samples.
+        part: make only the shards of this job of an array; ``physreel.runners.merge`` puts all jobs' together.
+        make_makers: what makes the samples, in place of processes on this machine.
 
     Raises:
         InputError: the request cannot be run, or the folder is not for it; nothing has been written.
         StorageError: the folder cannot be written to any more; the same call goes on later.
+        StoreError: what is not on this machine cannot be reached, or refuses us.
     """
-    out = Path(out)
     _check_options(workers, timeout_s, memory_limit_bytes)
     pipeline = preflight(plan, scene)
-    record = {
-        "scene_version": pipeline.scene.version,
-        "source": source_digest(type(pipeline.scene)),
-        "physreel": physreel_version(),
-        "plan": plan.model_dump(mode="json"),
-        "libraries": library_versions(),
-    }
-    folder = DatasetFolder(out, pipeline.scene.name, pipeline.exporter, record)
+    name = pipeline.scene.name
+    folder = DatasetFolder(out, name, pipeline.exporter, plan_record(pipeline), part=part)
     folder.check(retry_failed=retry_failed)
-    shards = shards_of(plan, pipeline.scene.name)
+    if part is not None and folder.is_merged():
+        return summary(out, name)
+    shards = shards_of(plan, name)
+    if part is not None:
+        shards = part.of(shards)
     made = 0
     with folder.opened():
         if retry_failed:
@@ -71,17 +76,39 @@ def run(
         finished = folder.finished_shards()
         todo = [shard for shard in shards if shard.key not in finished]
         if todo:
-            run_state = _Run(folder, todo, plan.count, progress)
-            count = len(os.sched_getaffinity(0)) if workers is None else workers
+            run_state = Run(folder, todo, sum(len(shard.members) for shard in shards), progress)
             made = run_state.run(
-                lambda: (
-                    Here(pipeline)
-                    if count == 0
-                    else Pool(plan, scene, count, timeout_s=timeout_s, memory_limit_bytes=memory_limit_bytes)
-                )
+                make_makers
+                or local_makers(pipeline, scene, workers, timeout_s=timeout_s, memory_limit_bytes=memory_limit_bytes)
             )
         folder.finish()
-    return summary(out, pipeline.scene.name, made=made)
+    return summary(out, name, made=made, part=part)
+
+
+def plan_record(pipeline: Pipeline) -> dict[str, Any]:
+    """What the manifest says of a plan and of the code that it is run with."""
+    return {
+        "scene_version": pipeline.scene.version,
+        "source": source_digest(type(pipeline.scene)),
+        "physreel": physreel_version(),
+        "plan": pipeline.plan.model_dump(mode="json"),
+        "libraries": library_versions(),
+    }
+
+
+def local_makers(
+    pipeline: Pipeline,
+    scene: type[Scene] | None,
+    workers: int | None,
+    *,
+    timeout_s: float | None = None,
+    memory_limit_bytes: int | None = None,
+) -> Callable[[], Makers]:
+    """What makes samples on this machine: ``workers`` processes (None for one a core), or with 0 this one."""
+    count = len(os.sched_getaffinity(0)) if workers is None else workers
+    if count == 0:
+        return lambda: Here(pipeline)
+    return lambda: Pool(pipeline.plan, scene, count, timeout_s=timeout_s, memory_limit_bytes=memory_limit_bytes)
 
 
 def _check_options(workers: int | None, timeout_s: float | None, memory_limit_bytes: int | None) -> None:
@@ -105,7 +132,7 @@ def preflight(plan: Plan, scene: type[Scene] | None = None, *, indices: Iterable
     where = f"scene {plan.scene!r}"
     try:
         pipeline = Pipeline(plan, scene=scene)
-        for index in range(min(PREFLIGHT, plan.count)) if indices is None else indices:
+        for index in pipeline.preflight_indices(PREFLIGHT) if indices is None else indices:
             where = f"sample {index} of scene {pipeline.scene.name!r}"
             pipeline.check(index)
     except PhysreelError:
@@ -120,29 +147,36 @@ def _raised(error: Exception) -> str:
     return f"{Path(last.filename).name} line {last.lineno} ({last.name}) raised {type(error).__name__}: {error}"
 
 
-def summary(out: Path, scene: str, *, made: int = 0) -> RunSummary:
-    """What a data set holds of a scene, by its manifest."""
-    lines = [line for line in read_manifest(out) if line.get("scene") == scene]
+def summary(out: Address, scene: str, *, made: int = 0, part: Part | None = None) -> RunSummary:
+    """What a data set holds of a scene, by its manifest; of a part, what that job has to make."""
+    store = open_store(out)
+    read = read_manifest(store, MANIFEST if part is None else part.manifest)
+    lines = [line for line in read if line.get("scene") == scene]
     shards = [line for line in lines if line["kind"] == "shard"]
     failures = tuple(
         Failure(**{name: line[name] for name in ("index", "error", "message", "traceback", "spec")})
         for line in lines
         if line["kind"] == "failure"
     )
+    asked = next(line["plan"] for line in lines if line["kind"] == "plan")
+    requested = asked["count"]
+    if part is not None:
+        requested = sum(len(shard.members) for shard in part.of(shards_of(Plan(**asked), scene)))
     return RunSummary(
-        out=out,
+        out=store.address if store.folder is None else store.folder,
         scene=scene,
-        requested=next(line["plan"]["count"] for line in lines if line["kind"] == "plan"),
+        requested=requested,
         finished=sum(line["samples"] for line in shards) - len(failures),
         made=made,
         rows=sum(line["rows"] for line in shards),
         bytes=sum(line["bytes"] for line in shards),
         shards=tuple(line["file"] for line in shards),
         failures=failures,
+        part=part,
     )
 
 
-class _Run:
+class Run:
     """Hands out the missing samples in order, and commits shards in order as they become whole."""
 
     def __init__(self, folder: DatasetFolder, shards: list[Shard], total: int, progress: Progress | None) -> None:

@@ -1,0 +1,96 @@
+"""Where a data set may lie, where its unfinished clips wait, and what a failed write means."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from physreel.errors import InputError
+from physreel.manifest import MANIFEST, part_names, read_manifest
+from physreel.runners.base import StorageError
+from physreel.storage import Address, FolderStore, Store, open_store
+
+HIDDEN = ".physreel"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def check_place(out: Address | Store) -> list[dict[str, Any]]:
+    """The manifest's lines of a place that can be, or is, a data set; [] where there is none yet. Writes nothing.
+
+    Raises:
+        InputError: it is a file, not writable, or holds something else.
+        StoreError: it is not on this machine, and cannot be used.
+    """
+    store = out if isinstance(out, Store) else open_store(out)
+    present = set(_top_of_folder(store.folder) if store.folder is not None else store.top()) - {HIDDEN}
+    if not present:
+        return []
+    if MANIFEST in present:
+        return read_manifest(store)
+    if part_names(store):
+        return []
+    some = ", ".join(sorted(present)[:3])
+    raise InputError(
+        f"--out {store} is not empty and no physreel data set (it holds {some}); name a new or empty folder"
+    )
+
+
+def _top_of_folder(out: Path) -> list[str]:
+    try:
+        if out.exists() and not out.is_dir():
+            raise InputError(f"--out {out} is a file; name a folder that is new, empty or a physreel data set")
+        if not out.exists():
+            parent = next(parent for parent in out.absolute().parents if parent.exists())
+            if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+                raise InputError(f"--out {out} cannot be made: {parent} is not a folder you may write to")
+            return []
+        if not os.access(out, os.R_OK | os.W_OK | os.X_OK):
+            raise InputError(f"--out {out} is not writable; choose another folder or change its permissions")
+        return [entry.name for entry in out.iterdir()]
+    except (OSError, ValueError) as error:  # a name too long, a loop of links, a parent that may not be looked into
+        raise InputError(f"--out {out} cannot be used: {getattr(error, 'strerror', None) or error}") from None
+
+
+def hidden_folder(store: Store, plan_record: dict[str, Any], part: str = "") -> Path:
+    """The folder of this machine in which a run keeps what is not finished, and which it finds again after a kill.
+
+    It is hidden in the data set's own folder. For a store elsewhere it lies below ``$PHYSREEL_SCRATCH``, by default
+    ``~/.cache/physreel``, under a name that follows from the address and the request.
+    """
+    if store.folder is not None:
+        return store.folder / HIDDEN / part
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    scratch = Path(os.environ.get("PHYSREEL_SCRATCH") or Path(cache) / "physreel")
+    asked = json.dumps([store.address, part, plan_record], sort_keys=True)
+    return scratch / f"run-{hashlib.sha256(asked.encode()).hexdigest()[:20]}"
+
+
+@contextmanager
+def storage_errors(store: Store, hidden: Path | None = None) -> Iterator[None]:
+    """Turn an OSError into what it means to the user; ``hidden`` is where files of this machine are written."""
+    try:
+        yield
+    except OSError as error:
+        where = Path(store.address) if store.folder is not None or hidden is None else hidden
+        raise storage_error(where, error) from None
+
+
+def storage_error(out: Path, error: OSError) -> StorageError:
+    """What a failed write means to the user."""
+    if error.errno in FULL:
+        what = f"no space is left for {out}; what is finished is whole. Make room"
+    else:
+        what = f"cannot write to {out}: {error.strerror or error}. Mend that"
+    return StorageError(f"{what} and run the same command again: it goes on where it was")
+
+
+def local_path(store: Store) -> Path:
+    """The folder of a store on this machine."""
+    assert isinstance(store, FolderStore)
+    return store.folder
