@@ -12,13 +12,36 @@ from numpy.typing import NDArray
 from physreel.values.encodings import PASS_ENCODINGS
 
 
-def decode_video(data: bytes) -> NDArray[np.uint8]:
-    """An mp4's pictures, (T, H, W, 3) uint8 sRGB."""
+def decode_video(data: bytes, *, stride: int = 1, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """An mp4's pictures, (T, H, W, 3) uint8 sRGB.
+
+    Args:
+        data: the file.
+        stride: keep each so many-th frame, from the first on.
+        size: (height, width) to scale to, by area; None as they are.
+    """
     import av
+    from av.video.reformatter import Interpolation, VideoReformatter
 
     with av.open(io.BytesIO(data), "r") as container:
-        frames = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in container.decode(video=0)]
-    return np.stack(frames)
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1  # small pictures are not worth threads, and loaders have workers
+        height, width = size if size is not None else (stream.height, stream.width)
+        frames = np.empty((-(-stream.frames // stride), height, width, 3), np.uint8)
+        scaler = VideoReformatter()  # one for all: a frame's own would be set up for each frame
+        kept = 0
+        for number, frame in enumerate(container.decode(stream)):
+            if number % stride:
+                continue
+            plane = scaler.reformat(
+                frame, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA if size else None
+            ).planes[0]
+            if kept == len(frames):  # the file's header tells fewer than there are
+                frames = np.concatenate([frames, np.empty_like(frames[:1], shape=(16, *frames.shape[1:]))])
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
+            frames[kept] = rows[:, : 3 * width].reshape(height, width, 3)
+            kept += 1
+    return frames[:kept]
 
 
 def decode_audio(data: bytes) -> tuple[NDArray[np.float32], int]:
