@@ -24,8 +24,8 @@ def faults(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.chdir(TESTS)
     monkeypatch.setenv("PHYSREEL_TEST_FAULTS", str(folder))
-    monkeypatch.setattr("physreel.runners.pool.TRIES_DIED", 2)
-    monkeypatch.setattr("physreel.runners.pool.WARM_UP_S", 60.0)
+    monkeypatch.setattr("physreel.runners.tries.TRIES_DIED", 2)
+    monkeypatch.setattr("physreel.runners.process.WARM_UP_S", 60.0)
     return folder
 
 

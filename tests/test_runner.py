@@ -22,7 +22,8 @@ from physreel.pipeline import Pipeline, split_of
 from physreel.plan import Plan
 from physreel.runners.base import StorageError, shards_of
 from physreel.runners.local import run
-from physreel.runners.pool import Pool, Task
+from physreel.runners.pool import Pool
+from physreel.runners.tries import Task
 
 TESTS = Path(__file__).parent
 RUN = """
@@ -255,8 +256,8 @@ def test_a_process_that_dies_while_it_has_no_sample_is_replaced_and_no_sample_bl
 
 
 def test_a_sample_that_hangs_is_ended_by_the_timeout(tmp_path, faults, monkeypatch):
-    monkeypatch.setattr("physreel.runners.pool.WARM_UP_S", 4.0)
-    monkeypatch.setattr("physreel.runners.pool.TRIES_DIED", 2)
+    monkeypatch.setattr("physreel.runners.process.WARM_UP_S", 4.0)
+    monkeypatch.setattr("physreel.runners.tries.TRIES_DIED", 2)
     (faults / height_name(1)).write_text("hang")
     summary = run(plan(count=5), tmp_path / "out", workers=2, timeout_s=1.5)
     assert [(failure.index, failure.error) for failure in summary.failures] == [(1, "Timeout")]

@@ -1,0 +1,90 @@
+"""How often a sample is tried, and when it is given up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from physreel.errors import InputError
+from physreel.runners.base import Failure
+
+TRIES_RAISED, TRIES_DIED = 2, 4
+"""How often a sample is tried that raises, and one whose process dies (which may be no fault of the sample)."""
+
+TRIES_LOST = 8
+"""How often a sample is tried whose machine goes away: seldom its fault, but one that takes machines down must end."""
+
+_STARVED = 3
+"""So many samples that die or run out of a memory limit, with none made yet, and the limit is to blame."""
+
+
+@dataclass
+class Task:
+    """A sample to be made, where it goes, and how often it has failed."""
+
+    index: int
+    path: str
+    raised: int = 0
+    died: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """How one try of a sample ended.
+
+    Attributes:
+        how: made; raised, and the process lived; died, with its process; lost, with its machine.
+        failure: why, unless it was made.
+        encoded: the sample, where it was not written to the spool.
+    """
+
+    how: Literal["made", "raised", "died", "lost"]
+    failure: Failure | None = None
+    encoded: bytes | None = None
+
+
+class Tries:
+    """Which tries are a sample's last.
+
+    Args:
+        memory_limit_bytes: of a process, or None.
+    """
+
+    def __init__(self, memory_limit_bytes: int | None = None) -> None:
+        self.memory_limit_bytes = memory_limit_bytes
+        self._made = 0
+        self._starved = 0
+
+    def is_last(self, task: Task, attempt: Attempt) -> bool:
+        """Enter an attempt; whether the sample is done with: made, or failed so often that it is given up.
+
+        Raises:
+            InputError: nothing can be made within the memory limit.
+        """
+        if attempt.how == "made":
+            self._made += 1
+            return True
+        name, tries = {
+            "raised": ("raised", TRIES_RAISED),
+            "died": ("died", TRIES_DIED),
+            "lost": ("lost", TRIES_LOST),
+        }[attempt.how]
+        count = getattr(task, name) + 1
+        setattr(task, name, count)
+        if count < tries:
+            return False
+        self._watch_memory(attempt)
+        return True
+
+    def _watch_memory(self, attempt: Attempt) -> None:
+        limit, failure = self.memory_limit_bytes, attempt.failure
+        if limit is None or self._made or failure is None:
+            return
+        if attempt.how == "died" or "memory" in f"{failure.error} {failure.message}".lower():
+            self._starved += 1
+        if self._starved >= _STARVED:
+            raise InputError(
+                f"the memory limit of {limit >> 20} MiB is too little: no sample was made, and the first "
+                f"{self._starved} ran out of memory or died ({failure.error}: {failure.message}); give more"
+            )
