@@ -16,6 +16,8 @@ def _plain(value: Any) -> Any:
     items = value if isinstance(value, (list, tuple)) and value else [value]
     if not all(isinstance(item, (str, bool, int, float)) for item in items):
         raise ValueError("must be a number, a range such as 0.5..1.5, or choices such as wood|marble")
+    if any(isinstance(item, int) and abs(item) >= 2**63 for item in items):
+        raise ValueError("is a number beyond all bounds")
     return value
 
 

@@ -93,17 +93,17 @@ def make_plan(
         scene_type = registry.load("scenes", scene)
     base = ClipSettings() if scene_type is None else scene_type.default_clip
     given = {"width": width, "height": height, "fps": fps, "duration_s": duration_s, "quality": quality}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {key: value for key, value in given.items() if value is not None}
     clip: ClipSettings | None = None
     with found.collected():
         clip = ClipSettings(**(base.model_dump() | given)) if given else None
-    wanted = [name.strip() for name in (passes.split(",") if isinstance(passes, str) else passes)]
+    wanted = [word.strip() for word in (passes.split(",") if isinstance(passes, str) else passes)]
     if wanted == ["all"]:
         wanted = list(PASSES)
-    for name in wanted:
-        if name not in PASSES:
-            hint = did_you_mean(name, PASSES)
-            found.add("passes", f"{name!r} is not one of {', '.join(PASSES)} or all{hint}")
+    for asked in wanted:
+        if asked not in PASSES:
+            hint = did_you_mean(asked, PASSES)
+            found.add("passes", f"{asked!r} is not one of {', '.join(PASSES)} or all{hint}")
     plug_ins = {
         "simulator": simulator,
         "video_renderer": video_renderer,
@@ -114,7 +114,7 @@ def make_plan(
         if reference is not None:
             with found.collected(argument):
                 registry.load(_PLUG_INS[argument], reference)
-    values = {str(name): _plain(value) for name, value in (parameters or {}).items()}
+    values = {str(key): _plain(value) for key, value in (parameters or {}).items()}
     if scene_type is not None:
         with found.collected("parameters"):
             scene_type.Parameters.read(scene_type.name, values)
