@@ -19,7 +19,7 @@ from physreel.cli.options import (
     Fps,
     NoAudio,
     Quality,
-    SceneArgument,
+    SceneOrRecipe,
     Seed,
     Settings,
     Simulator,
@@ -42,9 +42,15 @@ def options(
 
 @app.command()
 def generate(
-    scene: SceneArgument,
-    count: Annotated[int, typer.Option("-n", "--count", help="How many clips.")],
+    context: typer.Context,
+    scene: SceneOrRecipe,
     out: Annotated[Path, typer.Option("--out", help="Folder of the data set: new, empty, or this same data set.")],
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", help="How many clips; a recipe says this itself.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="What the scene is called in the data set; by default its own name.")
+    ] = None,
     seed: Seed = 0,
     size: Size = None,
     fps: Fps = None,
@@ -66,6 +72,25 @@ def generate(
         str | None,
         typer.Option("--split", metavar="NAME=SHARE,…", help="Such as train=0.9,test=0.1; by default all is train."),
     ] = None,
+    held_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--held-out",
+            metavar="SPLIT:NAME=REGION",
+            help="A region of a parameter for one split alone, such as test:drop_height_m=1.0..; once for each split.",
+        ),
+    ] = None,
+    balance: Annotated[
+        str | None,
+        typer.Option(
+            "--balance",
+            metavar="FIELD=VALUE:SHARE,…",
+            help="Target shares of an outcome, such as all_settled=true:0.5,false:0.5; or FIELD=even.",
+        ),
+    ] = None,
+    balance_tries: Annotated[
+        int | None, typer.Option("--balance-tries", help="Worlds drawn for one clip at most; by default 64.")
+    ] = None,
     shard_size: Annotated[int, typer.Option("--shard-size", help="Clips in a shard.")] = 64,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds that one clip may take.")] = None,
     memory_limit: Annotated[
@@ -81,6 +106,8 @@ def generate(
     def command() -> int:
         from physreel.cli import arguments
         from physreel.cli.generate import generate as run_it
+        from physreel.cli.generate import generate_recipe
+        from physreel.runners.recipe_file import is_recipe
 
         reader = arguments.Reader()
         request = arguments.request(
@@ -96,12 +123,16 @@ def generate(
             no_audio=no_audio,
         )
         request |= {"count": count, "seed": seed, "passes": passes, "exporter": exporter, "shard_size": shard_size}
-        request |= {"splits": reader.splits(split)}
+        request |= {"name": name, "splits": reader.splits(split), "held_out": reader.held_out(held_out or ())}
+        request |= {"balance": reader.balance(balance, balance_tries)}
         memory = reader.bytes(memory_limit)
         reader.check_run_options(workers=workers, timeout=timeout, memory=memory)
         run_options = {"workers": workers, "timeout_s": timeout, "memory_limit_bytes": memory}
         run_options |= {"retry_failed": retry_failed}
-        request["problems"] = reader.problems
+        if is_recipe(scene):
+            overrides = arguments.overrides(reader, context, request)
+            return generate_recipe(scene, out, overrides, reader.problems, run_options, show_bar=progress)
+        request |= {"count": reader.count(count), "problems": reader.problems}
         return run_it(scene, out, request, run_options, show_bar=progress)
 
     raise SystemExit(guarded(command, interrupted="What is finished is kept; the same command goes on from there."))

@@ -6,7 +6,10 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import typer
 
 SAID = {
     "count": "-n",
@@ -24,6 +27,11 @@ SAID = {
     "audio_renderer": "--audio-renderer",
     "exporter": "--exporter",
     "splits": "--split",
+    "name": "--name",
+    "size": "--size",
+    "audio": "--no-audio",
+    "held_out": "--held-out",
+    "balance": "--balance",
     "shard_size": "--shard-size",
     "scene": "SCENE",
 }
@@ -82,6 +90,54 @@ class Reader:
             return None
         return found
 
+    def held_out(self, texts: Iterable[str]) -> dict[str, dict[str, str]]:
+        """``test:drop_height_m=1.0..2.0`` of each, split → name → region."""
+        found: dict[str, dict[str, str]] = {}
+        for text in texts:
+            where, _, region = (part.strip() for part in text.partition("="))
+            split, _, name = (part.strip() for part in where.partition(":"))
+            if not (split and name and region):
+                self.problems.append(
+                    f"--held-out: expected split:name=region such as test:drop_height_m=1.0..2.0, got {text!r}"
+                )
+            elif split in found:
+                self.problems.append(f"--held-out: split {split!r} is given twice; give it once, with one parameter")
+            else:
+                found[split] = {name: region}
+        return found
+
+    def balance(self, text: str | None, tries: int | None) -> dict[str, Any] | None:
+        """``all_settled=true:0.5,false:0.5`` or ``all_settled=even`` as arguments of a Balance."""
+        if text is None:
+            if tries is not None:
+                self.problems.append("--balance-tries: there is nothing to balance; give --balance too")
+            return None
+        field, equals, asked = (part.strip() for part in text.partition("="))
+        shares: dict[str, float] = {}
+        for part in asked.split(",") if asked != "even" else ():
+            value, _, share = (piece.strip() for piece in part.rpartition(":"))
+            try:
+                number = float(share)
+            except ValueError:
+                number = float("nan")
+            if not value or not 0.0 < number <= 1.0 or value in shares:
+                self.problems.append(
+                    "--balance: expected values with shares that add up to 1, such as "
+                    f"all_settled=true:0.5,false:0.5, or all_settled=even; got {part!r}"
+                )
+                return None
+            shares[value] = number
+        if not (field and equals):
+            self.problems.append(f"--balance: expected a field of the outcome, such as all_settled=even; got {text!r}")
+            return None
+        return {"field": field, "shares": shares or "even"} | ({} if tries is None else {"tries": tries})
+
+    def count(self, count: int | None) -> int:
+        """A recipe has its counts; for a scene one must be given."""
+        if count is None:
+            self.problems.append("-n: how many clips is missing; give it, such as -n 100")
+        return 1 if count is None else count
+
     def bytes(self, text: str | None) -> int | None:
         """``4G``, ``800M`` or a plain number of bytes."""
         if text is None:
@@ -116,6 +172,52 @@ def request(reader: Reader, **options: Any) -> dict[str, Any]:
         "audio": not options["no_audio"],
         "said": SAID,
     }
+
+
+_RECIPE_ALONE = {
+    "count": "-n",
+    "name": "--name",
+    "settings": "--set",
+    "held_out": "--held-out",
+    "balance": "--balance",
+    "balance_tries": "--balance-tries",
+}
+"""Options of one scene, which a recipe of several says for each."""
+
+_FOR_ALL = (
+    "seed",
+    "fps",
+    "quality",
+    "passes",
+    "simulator",
+    "video_renderer",
+    "audio_renderer",
+    "exporter",
+    "shard_size",
+)
+
+
+def overrides(reader: Reader, context: typer.Context, request: dict[str, Any]) -> dict[str, Any]:
+    """What the command line says in place of a recipe, for all its scenes: only what was given there counts."""
+    given = {name for name in context.params if _is_given(context, name)}
+    for name, option in _RECIPE_ALONE.items():
+        if name in given:
+            reader.problems.append(f"{option}: a recipe says this itself, for each of its scenes; change it there")
+    found = {name: request[name] for name in _FOR_ALL if name in given}
+    if "duration" in given:
+        found["duration_s"] = request["duration_s"]
+    if "width" in request:
+        found["size"] = f"{request['width']}x{request['height']}"
+    if "no_audio" in given:
+        found["audio"] = request["audio"]
+    if request["splits"] is not None:
+        found["splits"] = request["splits"]
+    return found
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def folder_problem(out: Path, mark: str) -> str | None:

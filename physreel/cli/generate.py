@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from physreel.cli.arguments import SAID
 from physreel.cli.errors import EXIT_FAILED_SAMPLES, EXIT_FINE, say
+from physreel.cli.progress import Bar
 from physreel.errors import InputError
+from physreel.runners import recipes
 from physreel.runners.base import RunSummary
-from physreel.runners.place import check_place
 from physreel.runners.local import run
+from physreel.runners.place import check_place
 from physreel.runners.requests import make_plan
 
 _SHOWN = 10
@@ -26,43 +27,33 @@ def generate(
     except InputError as error:
         request["problems"].append(str(error))
     plan = make_plan(scene, **request)
-    with _Bar(sys.stderr.isatty() if show_bar is None else show_bar, plan.count) as bar:
+    with Bar(show_bar) as bar:
         summary = run(plan, out, progress=bar.update, **run_options)
     _tell(summary)
     return EXIT_FAILED_SAMPLES if summary.failed else EXIT_FINE
 
 
-class _Bar:
-    """A bar with clips/s and time left, made when the first news comes so that errors before it stand alone."""
-
-    def __init__(self, wanted: bool, total: int) -> None:
-        self.wanted, self.total = wanted, total
-        self.bar: Any = None
-        self.update: Callable[[int, int, int], None] | None = self._update if wanted else None
-
-    def _update(self, done: int, total: int, failed: int) -> None:
-        if self.bar is None:
-            from tqdm import tqdm
-
-            self.bar = tqdm(
-                total=total,
-                initial=done,
-                unit="clip",
-                file=sys.stderr,
-                dynamic_ncols=True,
-                smoothing=0.1,
-                mininterval=0.5,
-            )
-        if failed:
-            self.bar.set_postfix_str(f"{failed} failed", refresh=False)
-        self.bar.update(done - self.bar.n)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
+def generate_recipe(
+    recipe: str,
+    out: Path,
+    overrides: dict[str, Any],
+    problems: list[str],
+    run_options: dict[str, Any],
+    *,
+    show_bar: bool | None,
+) -> int:
+    """Run all scenes of a recipe and tell how each ended; returns the exit code."""
+    try:
+        check_place(out)
+    except InputError as error:
+        problems.append(str(error))
+    planned = recipes.plan_recipe(recipe, overrides=overrides, said=SAID, problems=problems)
+    recipes.check_recipe(planned, out, retry_failed=run_options["retry_failed"], part=run_options.get("part"))
+    with Bar(show_bar) as bar:
+        summaries = recipes.run_planned(planned, out, progress=bar.update, **run_options)
+    for summary in summaries:
+        _tell(summary)
+    return EXIT_FAILED_SAMPLES if any(summary.failed for summary in summaries) else EXIT_FINE
 
 
 def _tell(summary: RunSummary) -> None:

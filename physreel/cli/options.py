@@ -15,7 +15,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-SceneArgument = Annotated[str, typer.Argument(help="A scene's name, module:Class or path/to/file.py:Class.")]
+SceneOrRecipe = Annotated[
+    str, typer.Argument(metavar="SCENE", help="A scene's name, module:Class or file.py:Class; or a recipe: mix.yaml.")
+]
 Size = Annotated[str | None, typer.Option("--size", metavar="WxH", help="Pixels, such as 320x240.")]
 Fps = Annotated[int | None, typer.Option("--fps", help="Frames per second.")]
 Duration = Annotated[float | None, typer.Option("--duration", help="Seconds a clip lasts.")]
