@@ -259,7 +259,7 @@ def test_a_sample_that_hangs_is_ended_by_the_timeout(tmp_path, faults, monkeypat
     monkeypatch.setattr("physreel.runners.process.WARM_UP_S", 4.0)
     monkeypatch.setattr("physreel.runners.tries.TRIES_DIED", 2)
     (faults / height_name(1)).write_text("hang")
-    summary = run(plan(count=5), tmp_path / "out", workers=2, timeout_s=1.5)
+    summary = run(plan(count=5), tmp_path / "out", workers=2, timeout_s=4.0)
     assert [(failure.index, failure.error) for failure in summary.failures] == [(1, "Timeout")]
     assert summary.finished == 4
 

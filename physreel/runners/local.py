@@ -23,6 +23,8 @@ from physreel.storage import Address, open_store
 PREFLIGHT = 3
 """Samples whose worlds are drawn and put before the engine before anything is written."""
 
+RUNNERS = ("local", "ray")
+
 Progress = Callable[[int, int, int], None]
 """Called with (samples done, samples in all, samples failed)."""
 
@@ -38,6 +40,8 @@ def run(
     memory_limit_bytes: int | None = None,
     retry_failed: bool = False,
     part: Part | None = None,
+    runner: str = "local",
+    address: str | None = None,
     make_makers: Callable[[], Makers] | None = None,
 ) -> RunSummary:
     """Make the samples of a plan that are not there yet, and write their shards.
@@ -52,7 +56,9 @@ def run(
         memory_limit_bytes: address space of a worker; not with ``workers=0``.
         retry_failed: make shards anew that lack samples.
         part: make only the shards of this job of an array; ``physreel.runners.merge`` puts all jobs' together.
-        make_makers: what makes the samples, in place of processes on this machine.
+        runner: local for processes on this machine, ray for Ray workers.
+        address: of a Ray cluster (auto, or host:port); None for a Ray of this run's own.
+        make_makers: what makes the samples, in place of the runner.
 
     Raises:
         InputError: the request cannot be run, or the folder is not for it; nothing has been written.
@@ -60,6 +66,7 @@ def run(
         StoreError: what is not on this machine cannot be reached, or refuses us.
     """
     _check_options(workers, timeout_s, memory_limit_bytes)
+    check_runner(runner, address, workers)
     pipeline = preflight(plan, scene)
     name = pipeline.scene.name
     folder = DatasetFolder(out, name, pipeline.exporter, plan_record(pipeline), part=part)
@@ -77,9 +84,14 @@ def run(
         todo = [shard for shard in shards if shard.key not in finished]
         if todo:
             run_state = Run(folder, todo, sum(len(shard.members) for shard in shards), progress)
+            limits: dict[str, Any] = {"timeout_s": timeout_s, "memory_limit_bytes": memory_limit_bytes}
             made = run_state.run(
                 make_makers
-                or local_makers(pipeline, scene, workers, timeout_s=timeout_s, memory_limit_bytes=memory_limit_bytes)
+                or (
+                    local_makers(pipeline, scene, workers, **limits)
+                    if runner == "local"
+                    else ray_makers(pipeline, scene, workers, address=address, **limits)
+                )
             )
         folder.finish()
     return summary(out, name, made=made, part=part)
@@ -109,6 +121,27 @@ def local_makers(
     if count == 0:
         return lambda: Here(pipeline)
     return lambda: Pool(pipeline.plan, scene, count, timeout_s=timeout_s, memory_limit_bytes=memory_limit_bytes)
+
+
+def ray_makers(
+    pipeline: Pipeline, scene: type[Scene] | None, workers: int | None, **options: Any
+) -> Callable[[], Makers]:
+    """What makes samples on Ray: ``workers`` of its workers (None for one a core). See RayMakers for the options."""
+    from physreel.runners.ray import RayMakers
+
+    return lambda: RayMakers(pipeline, scene, workers, **options)
+
+
+def check_runner(runner: str, address: str | None, workers: int | None) -> None:
+    """Raise InputError where a runner is unknown, lacks what it needs, or cannot be reached."""
+    if runner not in RUNNERS:
+        raise InputError(f"there is no runner {runner!r}; use {' or '.join(RUNNERS)}")
+    if runner == "ray":
+        from physreel.runners.ray import check_ray
+
+        check_ray(address, workers)
+    elif address is not None:
+        raise InputError(f"the address {address!r} is of a Ray cluster: use it with --runner ray")
 
 
 def _check_options(workers: int | None, timeout_s: float | None, memory_limit_bytes: int | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import replace
 from pathlib import Path
@@ -97,7 +97,7 @@ class Pool:
                     continue
                 task = at.pop(k)
                 if self.tries.is_last(task, attempt):
-                    yield task.index, final_failure(task, attempt, self.processes[k])
+                    yield task.index, given_up(task, attempt, self.processes[k].spec)
                 else:
                     again.append(task)
 
@@ -107,12 +107,13 @@ class Pool:
             process.close()
 
 
-def final_failure(task: Task, attempt: Attempt, process: Process) -> Failure | None:
-    """What is recorded of a sample that is given up; None of one that was made."""
-    if attempt.how != "died" or attempt.failure is None:
-        return attempt.failure
-    message = f"{attempt.failure.message} ({task.died} times)"
-    return replace(attempt.failure, message=message, spec=process.spec(task.index))
+def given_up(task: Task, attempt: Attempt, spec: Callable[[int], str | None]) -> Failure | None:
+    """What is recorded of a sample after its last attempt; None of one that was made."""
+    failure = attempt.failure
+    if failure is None or attempt.how == "raised":
+        return failure
+    times = task.died if attempt.how == "died" else task.lost
+    return replace(failure, message=f"{failure.message} ({times} times)", spec=spec(task.index))
 
 
 def pickled(plan: Plan, scene: type[Scene] | None) -> bytes:

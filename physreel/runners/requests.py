@@ -237,6 +237,8 @@ def generate(
     timeout_s: float | None = None,
     memory_limit_bytes: int | None = None,
     retry_failed: bool = False,
+    runner: str = "local",
+    address: str | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> RunSummary:
@@ -251,6 +253,8 @@ def generate(
         timeout_s: what a sample may take.
         memory_limit_bytes: address space of a worker.
         retry_failed: make shards anew that lack samples.
+        runner: local, or ray for workers of a Ray cluster.
+        address: of that cluster, auto or host:port; None for a Ray of this call's own on this machine.
         progress: called with (done, all, failed).
         options: see make_plan.
 
@@ -268,6 +272,8 @@ def generate(
         timeout_s=timeout_s,
         memory_limit_bytes=memory_limit_bytes,
         retry_failed=retry_failed,
+        runner=runner,
+        address=address,
     )
 
 
