@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from physreel.errors import PhysreelError as PhysreelError
     from physreel.errors import SimulationError as SimulationError
     from physreel.errors import SpecError as SpecError
+    from physreel.plan import Balance as Balance
     from physreel.plan import Plan as Plan
     from physreel.runners.base import RunSummary as RunSummary
     from physreel.runners.local import run as run
+    from physreel.runners.recipes import generate_recipe as generate_recipe
     from physreel.runners.requests import generate as generate
     from physreel.runners.requests import make_plan as make_plan
     from physreel.runners.requests import sample as sample
@@ -34,9 +36,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "physreel.errors": ("InputError", "PhysreelError", "SimulationError", "SpecError"),
-    "physreel.plan": ("Plan",),
+    "physreel.plan": ("Balance", "Plan"),
     "physreel.runners.base": ("RunSummary",),
     "physreel.runners.local": ("run",),
+    "physreel.runners.recipes": ("generate_recipe",),
     "physreel.runners.requests": ("generate", "make_plan", "sample"),
     "physreel.scenes.base": ("ClipSettings", "Scene"),
     "physreel.scenes.parameters": (
