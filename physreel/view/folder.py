@@ -36,10 +36,11 @@ class Written:
     problems: tuple[str, ...]
 
 
-def place_problem(dataset: Address, out: Path) -> str | None:
+def place_problem(dataset: Address, out: Address) -> str | None:
     """Why a view cannot be written to a folder: it may be new, empty, or hold an earlier view. Writes nothing."""
-    if is_remote(str(out)):
+    if is_remote(out):
         return f"--out {out} must be a folder of this machine"
+    out = Path(out)
     try:
         if out.exists() and not out.is_dir():
             return f"--out {out} is a file; name a folder"
@@ -63,7 +64,7 @@ def place_problem(dataset: Address, out: Path) -> str | None:
 
 def write_view(
     dataset: Address,
-    out: str | os.PathLike[str],
+    out: Address,
     *,
     encode: Encode,
     scene: str | None = None,
@@ -85,9 +86,9 @@ def write_view(
     Raises:
         InputError: the data set cannot be read, or the folder not be written.
     """
-    out = Path(out)
     if problem := place_problem(dataset, out):
         raise InputError(problem)
+    out = Path(out)
     rows = Rows(dataset, scene=scene, limit=limit)
     hidden = out / _HIDDEN
     with _new_folder(out, hidden):

@@ -35,12 +35,13 @@ def spectrogram(samples: NDArray[np.float32], rate: int) -> tuple[NDArray[np.uin
     lines = np.geomspace(LOWEST_HZ, rate / 2.0, _TALL + 1) * _WINDOW / rate
     rows = np.empty((_TALL, wide))
     for k in range(_TALL):
-        low, high = int(lines[k]), int(np.ceil(lines[k + 1])) + 1
-        if high - low <= 2:  # between two lines of the transform: interpolated
-            part = (lines[k] + lines[k + 1]) / 2 - low
-            rows[k] = power[:, low] * (1 - part) + power[:, min(low + 1, power.shape[1] - 1)] * part
+        low, high = lines[k], lines[k + 1]
+        if high - low < 1.0:  # between two lines of the transform: interpolated
+            below = int((low + high) / 2)
+            part = (low + high) / 2 - below
+            rows[k] = power[:, below] * (1 - part) + power[:, min(below + 1, power.shape[1] - 1)] * part
         else:
-            rows[k] = power[:, low:high].max(1)
+            rows[k] = power[:, int(np.ceil(low)) : int(np.floor(high)) + 1].max(1)
     level = 20.0 * np.log10(np.maximum(rows, _SILENCE))
     top = max(float(level.max()), -100.0)
     shade = np.clip((level - (top - _RANGE_DB)) / _RANGE_DB, 0.0, 1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ from physreel.cli.options import app
 def view(
     dataset: Annotated[str, typer.Argument(help="Folder or address (s3://…) of a data set.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the page: new, empty or of an earlier view.")
+        str | None, typer.Option("--out", help="Folder for the page: new, empty or of an earlier view.")
     ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the page on this machine instead.")] = False,
     port: Annotated[int | None, typer.Option("--port", help="With --serve; 0, the default, takes any free.")] = None,
@@ -60,7 +59,7 @@ def view(
     guarded(command, interrupted="Nothing was changed; an earlier view is kept.")
 
 
-def _write(dataset: str, out: Path, workers: int | None, show_bar: bool | None, chosen: dict[str, Any]) -> None:
+def _write(dataset: str, out: str, workers: int | None, show_bar: bool | None, chosen: dict[str, Any]) -> None:
     import os
 
     from tqdm import tqdm

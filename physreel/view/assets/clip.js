@@ -16,7 +16,7 @@
   /** The player of the clip that is open, or null. */
   view.player = () => player;
 
-  /** Show a clip in `place`. `links`: home, before, after (addresses or null), of(row), group(row). */
+  /** Show a clip in `place`. `links`: home; around(), the addresses of the clips before and after or null; of(row), group(row). */
   view.openClip = async function (place, number, links, sound) {
     view.closeClip();
     const mine = serial;
@@ -64,9 +64,14 @@
     return there.length ? el("section", { className: "panel" }, el("h2", {}, title), there) : null;
   }
 
-  function bar(detail, number, links) {
+  view.around = function (links) {
     const step = (address, words, key) => (address ? el("a", { className: "button", href: address, title: `${words} ( ${key} )` }, words) : el("span", { className: "button off" }, words));
-    return el("div", { className: "bar" }, el("a", { className: "button", href: links.home, title: "All clips ( Esc )" }, "← all clips"), step(links.before, "previous", "p"), step(links.after, "next", "n"),
+    const [before, after] = links.around();
+    return [step(before, "previous", "p"), step(after, "next", "n")];
+  };
+
+  function bar(detail, number, links) {
+    return el("div", { className: "bar" }, el("a", { className: "button", href: links.home, title: "All clips ( Esc )" }, "← all clips"), el("span", { className: "around" }, view.around(links)),
       el("h1", {}, detail ? view.text(detail.sample_id) : `clip ${number}`),
       detail ? [["scene", detail.scene], ["split", detail.split], ["variant", detail.variant], ["camera", detail.camera && detail.camera.name]].filter(([, value]) => value).map(([name, value]) => el("span", { className: "tag", title: name }, view.text(value))) : null);
   }

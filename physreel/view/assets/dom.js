@@ -51,6 +51,8 @@ window.physreelView = window.physreelView || {};
     return String(value);
   };
 
+  view.count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+
   view.seconds = (t) => `${t.toFixed(3)} s`;
 
   /** A canvas's context, its size in CSS pixels and its backing store for this screen. */

@@ -41,13 +41,8 @@
     find("clip").hidden = state.clip === null;
     if (state.clip !== null) {
       grid.stop();
-      const k = result.shown.findIndex((row) => row.number === state.clip);
-      const at = (place) => (k >= 0 && result.shown[place] ? address({ clip: result.shown[place].number }) : null);
       find("clip").scrollTop = 0;
-      view.openClip(find("clip"), state.clip, {
-        home: address({ clip: null }), before: at(k - 1), after: k >= 0 ? at(k + 1) : null,
-        of: (row) => address({ clip: row.number }), group: (row) => view.formatState({ ...view.parseState(""), group: row.group }),
-      }, find("sound").checked);
+      view.openClip(find("clip"), state.clip, clipLinks(), find("sound").checked);
     } else {
       view.closeClip();
       document.title = `${view.data.summary.dataset} · physreel view`;
@@ -162,19 +157,21 @@
   /** More rows have come: the grid again, but not the clip that is open. */
   function refresh() {
     drawGrid(true);
-    if (state.clip !== null) {
-      const place = result.shown.findIndex((row) => row.number === state.clip);
-      view.whenComplete(() => { if (place >= 0) relink(place); });
-    }
+    // A clip that was opened before the list was known gets its neighbours now.
+    const around = find("clip").querySelector(".around");
+    if (state.clip !== null && around) view.empty(around, view.around(clipLinks()));
   }
 
-  /** The clip's page was opened before the list was known: give it its neighbours. */
-  function relink(place) {
-    [["previous", -1], ["next", 1]].forEach(([words, by]) => {
-      const off = [...find("clip").querySelectorAll(".bar span.off")].find((each) => each.textContent === words);
-      const row = result.shown[place + by];
-      if (off && row) off.replaceWith(el("a", { className: "button", href: address({ clip: row.number }) }, words));
-    });
+  function clipLinks() {
+    return {
+      home: address({ clip: null }),
+      around: () => {
+        const k = result.shown.findIndex((row) => row.number === state.clip);
+        return [k - 1, k + 1].map((place) => (k >= 0 && result.shown[place] ? address({ clip: result.shown[place].number }) : null));
+      },
+      of: (row) => address({ clip: row.number }),
+      group: (row) => view.formatState({ ...view.parseState(""), group: row.group }),
+    };
   }
 
   window.addEventListener("unhandledrejection", (event) => { view.add(find("notes"), [el("p", { className: "warning" }, `The page has a fault: ${view.text(event.reason && event.reason.message)}`)]); });

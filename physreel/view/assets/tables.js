@@ -27,7 +27,7 @@
       if (inner !== null && typeof inner === "object" && !Array.isArray(inner) && depth < 6) {
         for (const [key, each] of Object.entries(inner)) walk(each, name ? `${name}.${key}` : key, depth + 1);
       } else if (Array.isArray(inner) && inner.length && inner.every((each) => each !== null && typeof each === "object" && !Array.isArray(each))) {
-        rows.push([name, el("details", {}, el("summary", {}, `${inner.length} entries`), view.records(inner))]);
+        rows.push([name, el("details", {}, el("summary", {}, inner.length === 1 ? "1 entry" : `${inner.length} entries`), view.records(inner))]);
       } else {
         rows.push([name, Array.isArray(inner) && inner.every((each) => each === null || typeof each !== "object") ? inner.map(view.text).join(", ") || "none" : view.text(inner)]);
       }

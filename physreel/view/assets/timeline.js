@@ -58,8 +58,12 @@
           const y = tall * (1 - Math.log(hz / spectrum.low_hz) / Math.log(spectrum.high_hz / spectrum.low_hz));
           pen.fillStyle = "rgba(255,255,255,0.28)";
           pen.fillRect(0, y, 6, 1);
-          pen.fillStyle = "rgba(255,255,255,0.8)";
-          pen.fillText(hz >= 1000 ? `${hz / 1000} kHz` : `${hz} Hz`, 9, y);
+          const words = hz >= 1000 ? `${hz / 1000} kHz` : `${hz} Hz`;
+          pen.strokeStyle = "rgba(0,0,0,0.75)";
+          pen.lineWidth = 3;
+          pen.strokeText(words, 9, y);
+          pen.fillStyle = "rgba(255,255,255,0.9)";
+          pen.fillText(words, 9, y);
         }
       }
       // Seconds.
@@ -147,7 +151,7 @@
   function list(events, sounds, player, hueOf) {
     if (!events.length && !sounds.length) return null;
     const line = (each, what) => el("li", {}, el("button", { type: "button", onclick: () => player.seek(each.time_s) }, el("i", { className: what === "sound" ? "bar-mark" : "", style: what === "sound" ? {} : { background: hueOf.get(view.text(each.kind)) } }), describe(each, what)));
-    return el("details", { className: "event-list" }, el("summary", {}, `${events.length} events, ${sounds.length} sounds`),
+    return el("details", { className: "event-list" }, el("summary", {}, `${view.count(events.length, "event")}, ${view.count(sounds.length, "sound")}`),
       el("div", { className: "columns" }, el("ol", {}, events.slice(0, 500).map((each) => line(each, "event"))), el("ol", {}, sounds.slice(0, 500).map((each) => line(each, "sound")))));
   }
 
