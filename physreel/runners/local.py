@@ -69,6 +69,13 @@ def run(
     check_runner(runner, address, workers)
     pipeline = preflight(plan, scene)
     name = pipeline.scene.name
+    if pipeline.exporter.of_whole:
+        from physreel.runners.whole import run_whole
+
+        options: dict[str, Any] = {"workers": workers, "scene": scene, "progress": progress, "timeout_s": timeout_s}
+        options |= {"memory_limit_bytes": memory_limit_bytes, "retry_failed": retry_failed, "part": part}
+        options |= {"runner": runner, "address": address, "make_makers": make_makers}
+        return run_whole(plan, out, name, run, summary, options)
     folder = DatasetFolder(out, name, pipeline.exporter, plan_record(pipeline), part=part)
     folder.check(retry_failed=retry_failed)
     if part is not None and folder.is_merged():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,17 +18,16 @@ from physreel.runners.convert import Conversion, Source
 from physreel.runners.converted import Target, check_target
 from physreel.storage import Address, Store, open_store
 
-_STAGED = ".physreel/whole"
+_STAGED, _STORED = ".physreel/whole", "parquet"
 
 
 def run_whole(
     plan: Plan,
     out: Address,
     scene: str,
-    *,
-    make: Callable[[Plan, str], RunSummary],
-    summary: Callable[[], RunSummary],
-    retry_failed: bool = False,
+    run: Callable[..., RunSummary],
+    summary: Callable[..., RunSummary],
+    options: Mapping[str, Any],
 ) -> RunSummary:
     """Make the samples of a plan that are not there yet as Parquet, and write the plan's format from them.
 
@@ -36,9 +35,9 @@ def run_whole(
         plan: what to make; its exporter is a WholeExporter.
         out: the data set's place.
         scene: name of the scene.
-        make: runs a plan, into the address given.
-        summary: what ``out`` holds of the scene.
-        retry_failed: make samples anew that failed; the Parquet is kept while there are any.
+        run: runs a plan of another format, at the address given.
+        summary: tells what a data set holds of a scene.
+        options: of the run. Samples that failed can be tried once more, for the Parquet is kept while there are any.
 
     Raises:
         InputError: the request cannot be run, or the place is not for it; nothing has been written.
@@ -48,15 +47,20 @@ def run_whole(
     exporter: type[Exporter] = registry.load("exporters", plan.exporter)
     there = check_target(store)
     problems = _problems(plan, scene, there, store)
+    if options.get("part") is not None:
+        problems.append(
+            f"--shard: {plan.exporter} numbers clips throughout and cannot be written in parts; store parquet, merge, "
+            f"and then run `physreel convert DATASET NEW --to {plan.exporter}`"
+        )
     if problems:
         raise InputError("\n".join(problems))
     staged = f"{os.fspath(out).rstrip('/')}/{_STAGED}/{scene}"
     failed = any(line["kind"] == "failure" and line["scene"] == scene for line in there)
-    if _is_complete(store, scene, there) and not (failed and retry_failed):
+    if _is_complete(store, scene, there) and not (failed and options.get("retry_failed")):
         if not failed:
             _remove(store, scene)
-        return _with_all_bytes(summary(), store)
-    made = make(plan.model_copy(update={"exporter": "parquet"}), staged)
+        return _with_all_bytes(summary(out, scene), store)
+    made = run(plan.model_copy(update={"exporter": _STORED}), staged, **options)
     source = Source(open_store(staged), scene, read_manifest(staged))
     with Target(store).opened() as place:
         plan_line = dict(source.plan_line)
@@ -66,7 +70,7 @@ def run_whole(
         Conversion(exporter, place, None, [source], None).run()
     if not made.failed:
         _remove(store, scene)
-    return replace(_with_all_bytes(summary(), store), made=made.made)
+    return replace(_with_all_bytes(summary(out, scene), store), made=made.made)
 
 
 def _problems(plan: Plan, scene: str, lines: list[dict[str, Any]], store: Store) -> list[str]:
