@@ -7,7 +7,7 @@ import os
 import pkgutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,7 +44,12 @@ def options(
 def generate(
     context: typer.Context,
     scene: SceneOrRecipe,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the data set: new, empty, or this same data set.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", help="Folder of the data set: new, empty, or this same data set; or an address, s3://bucket/name."
+        ),
+    ],
     count: Annotated[
         int | None, typer.Option("-n", "--count", help="How many clips; a recipe says this itself.")
     ] = None,
@@ -92,6 +97,21 @@ def generate(
         int | None, typer.Option("--balance-tries", help="Worlds drawn for one clip at most; by default 64.")
     ] = None,
     shard_size: Annotated[int, typer.Option("--shard-size", help="Clips in a shard.")] = 64,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="K/N", help="Only the shards of job K (from 1) of an array of N; then physreel merge."
+        ),
+    ] = None,
+    runner: Annotated[
+        str, typer.Option("--runner", help="local: processes on this machine; ray: workers of a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", metavar="HOST:PORT", help="Of the Ray cluster, or auto; by default a Ray of its own here."
+        ),
+    ] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds that one clip may take.")] = None,
     memory_limit: Annotated[
         str | None, typer.Option("--memory-limit", metavar="SIZE", help="Of each worker, such as 4G.")
@@ -127,8 +147,9 @@ def generate(
         request |= {"balance": reader.balance(balance, balance_tries)}
         memory = reader.bytes(memory_limit)
         reader.check_run_options(workers=workers, timeout=timeout, memory=memory)
-        run_options = {"workers": workers, "timeout_s": timeout, "memory_limit_bytes": memory}
-        run_options |= {"retry_failed": retry_failed}
+        run_options: dict[str, Any] = {"workers": workers, "timeout_s": timeout, "memory_limit_bytes": memory}
+        run_options |= {"retry_failed": retry_failed, "part": reader.part(shard)}
+        run_options |= reader.runner(runner, address, workers)
         if is_recipe(scene):
             overrides = arguments.overrides(reader, context, request)
             return generate_recipe(scene, out, overrides, reader.problems, run_options, show_bar=progress)

@@ -8,8 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physreel.errors import InputError
+
 if TYPE_CHECKING:
     import typer
+
+    from physreel.runners.base import Part
 
 SAID = {
     "count": "-n",
@@ -138,6 +142,18 @@ class Reader:
             self.problems.append("-n: how many clips is missing; give it, such as -n 100")
         return 1 if count is None else count
 
+    def part(self, text: str | None) -> Part | None:
+        """``3/8`` as the third job of an array of eight."""
+        if text is None:
+            return None
+        from physreel.runners.base import Part
+
+        try:
+            return Part.read(text)
+        except InputError as error:
+            self.problems.append(f"--shard: {error}")
+            return None
+
     def bytes(self, text: str | None) -> int | None:
         """``4G``, ``800M`` or a plain number of bytes."""
         if text is None:
@@ -147,6 +163,16 @@ class Reader:
             self.problems.append(f"--memory-limit: expected a size such as 4G or 800M, got {text!r}")
             return None
         return int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
+
+    def runner(self, runner: str, address: str | None, workers: int | None) -> dict[str, Any]:
+        """What makes the clips, and where it is reached."""
+        from physreel.runners.local import check_runner
+
+        try:
+            check_runner(runner, address, workers)
+        except InputError as error:
+            self.problems.append(str(error))
+        return {"runner": runner, "address": address}
 
     def check_run_options(self, *, workers: int | None, timeout: float | None, memory: int | None) -> None:
         """Numbers that the runner would refuse, told together with all else."""

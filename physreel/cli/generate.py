@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from physreel.cli.arguments import SAID
 from physreel.cli.errors import EXIT_FAILED_SAMPLES, EXIT_FINE, say
 from physreel.cli.progress import Bar
 from physreel.errors import InputError
+from physreel.manifest import MANIFEST
 from physreel.runners import recipes
 from physreel.runners.base import RunSummary
 from physreel.runners.local import run
@@ -19,7 +19,7 @@ _SHOWN = 10
 
 
 def generate(
-    scene: str, out: Path, request: dict[str, Any], run_options: dict[str, Any], *, show_bar: bool | None
+    scene: str, out: str, request: dict[str, Any], run_options: dict[str, Any], *, show_bar: bool | None
 ) -> int:
     """Run a request and tell how it ended; returns the exit code."""
     try:
@@ -35,7 +35,7 @@ def generate(
 
 def generate_recipe(
     recipe: str,
-    out: Path,
+    out: str,
     overrides: dict[str, Any],
     problems: list[str],
     run_options: dict[str, Any],
@@ -59,14 +59,14 @@ def generate_recipe(
 def _tell(summary: RunSummary) -> None:
     size = format_bytes(summary.bytes)
     clips = f"{summary.finished} of {summary.requested} clips of {summary.scene!r}"
+    clips += f", job {summary.part}," if summary.part else ""
     if summary.made or summary.failed:
         there = f", {summary.skipped} were there already" if summary.skipped else ""
         print(f"{clips} in {summary.out} ({size}, {len(summary.shards)} shards){there}")
     else:
         print(f"{clips} were there already in {summary.out} ({size}); nothing to do")
     if summary.shards:
-        folder = Path(summary.out, summary.shards[0]).parent
-        print(f"shards: {folder}/")
+        print(f"shards: {str(summary.paths[0]).rpartition('/')[0]}/")
     if summary.failed:
         say(failure_table(summary))
 
@@ -80,8 +80,9 @@ def failure_table(summary: RunSummary) -> str:
         lines.append(f"  {failure.index:>10}  {failure.error:<18} {first[:160]}")
     if summary.failed > _SHOWN:
         lines.append(f"  and {summary.failed - _SHOWN} more")
+    manifest = summary.part.manifest if summary.part else MANIFEST
     lines.append(
-        f"Their worlds and tracebacks are in {Path(summary.out) / 'manifest.jsonl'}; "
+        f"Their worlds and tracebacks are in {summary.out}/{manifest}; "
         "the same command with --retry-failed makes them again."
     )
     return "\n".join(lines)

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from physreel.errors import InputError
 from physreel.exporters.base import Exporter
@@ -220,14 +220,18 @@ class DatasetFolder:
         """Write a shard whose samples are all spooled or failed, enter it, and empty its part of the spool."""
         hidden, entry = self.assembled(shard, failures)
         with self._errors(), removed_on_error(hidden):
-            self._still_ours()
-            self.store.put(hidden, entry["file"])
             where = {"scene": self.scene, "split": shard.split, "shard": shard.number}
             lines = [{"kind": "failure"} | where | failure.to_record() for failure in failures]
-            lines.append({"kind": "shard"} | where | entry)
+            self.enter(hidden, [*lines, {"kind": "shard"} | where | entry])
+        self.empty_spool(shard)
+
+    def enter(self, hidden: Path, lines: Lines) -> None:
+        """Put a finished file in its place, and enter it by these lines, the last of which names it."""
+        with self._errors():
+            self._still_ours()
+            self.store.put(hidden, lines[-1]["file"])
             self._append(lines)
             self._write_index()
-        self.empty_spool(shard)
 
     def assembled(self, shard: Shard, failures: list[Failure]) -> tuple[Path, dict[str, Any]]:
         """A shard under a hidden name on this machine, and what the manifest is to say of it."""
@@ -266,14 +270,15 @@ class DatasetFolder:
     def finish(self) -> None:
         """Put the manifest in order and remove the spool: the same bytes, however often the run was disturbed."""
         with self._errors():
-            self._still_ours()
             self.write_all(self._lines)
             self.tidy()
 
     def write_all(self, lines: Lines) -> None:
         """Write these lines in their order, and what describes the whole data set."""
-        self._write_manifest(in_order(lines))
-        self._write_index()
+        with self._errors():
+            self._still_ours()
+            self._write_manifest(in_order(lines))
+            self._write_index()
 
     def tidy(self) -> None:
         """Remove the spool, and what is hidden if nothing else is in there."""
@@ -303,12 +308,18 @@ class DatasetFolder:
             if self.store.read(name) == data:
                 return
         hidden = self.hidden / f"{Path(name).name}.tmp"
+        with self.writing(hidden) as file:
+            file.write(data)
         with removed_on_error(hidden):
-            with hidden.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
             self.store.put(hidden, name)
+
+    @contextmanager
+    def writing(self, hidden: Path) -> Iterator[BinaryIO]:
+        """A file of this machine to write to: synced at the end, removed if writing fails."""
+        with self._errors(), removed_on_error(hidden), hidden.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -329,6 +340,8 @@ def in_order(lines: Lines) -> Lines:
         scene = line["scene"]
         if line["kind"] == "plan":
             return (order[scene],)
+        if line["kind"] not in rank:  # files beside the shards, of formats that have such
+            return (order[scene], len(splits[scene]))
         place = (splits[scene].index(line["split"]), line["shard"], rank[line["kind"]], line.get("index", 0))
         return (order[scene], *place)
 
