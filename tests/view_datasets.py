@@ -41,10 +41,9 @@ def write_dataset(
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 table = pa.Table.from_pylist([{**row, "scene": scene} for row in part], schema=schema)
                 pq.write_table(table, folder / name, row_group_size=16)
-                lines.append(
-                    {"kind": "shard", "scene": scene, "split": split, "shard": k, "file": said or name, "samples": len(part),
-                     "rows": len(part), "bytes": (folder / name).stat().st_size, "sha256": ""}
-                )  # fmt: skip
+                entry = {"kind": "shard", "scene": scene, "split": split, "shard": k, "file": said or name}
+                size = {"samples": len(part), "rows": len(part), "bytes": (folder / name).stat().st_size, "sha256": ""}
+                lines.append(entry | size)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.jsonl").write_text("".join(map(manifest_line, lines)))
     return folder

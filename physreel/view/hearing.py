@@ -43,7 +43,8 @@ def spectrogram(samples: NDArray[np.float32], rate: int) -> tuple[NDArray[np.uin
         else:
             rows[k] = power[:, int(np.ceil(low)) : int(np.floor(high)) + 1].max(1)
     level = 20.0 * np.log10(np.maximum(rows, _SILENCE))
-    top = max(float(level.max()), -100.0)
+    # Silence is black, and not the loudest moment of itself.
+    top = max(float(level.max()), -60.0)
     shade = np.clip((level - (top - _RANGE_DB)) / _RANGE_DB, 0.0, 1.0)
     picture = ramp(256)[(shade[::-1] * 235).astype(np.uint8)]
     peak = float(np.abs(samples).max()) if samples.size else 0.0
