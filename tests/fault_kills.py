@@ -1,0 +1,217 @@
+"""Kills at random over a run: of its workers, of the run itself, of nodes of its Ray cluster.
+
+Used by tests/test_faults.py, tests/test_ray.py and benchmarks/kills.py. A run is a process of its own, which is begun
+again whenever it was killed; after each kill what is on the disk is looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+TESTS = Path(__file__).parent
+RUN = """
+import json, sys
+from fakes import plan_values
+from physreel.plan import Plan
+from physreel.runners.local import run
+options = json.loads(sys.argv[2])
+done = run(Plan(**plan_values(**options.pop("plan"))), sys.argv[1], **options)
+print(json.dumps([done.finished, done.made, done.failed]))
+"""
+
+
+def tree(out: Path) -> dict[str, str]:
+    """Every file, hidden ones too, by its hash."""
+    files = (path for path in sorted(out.rglob("*")) if path.is_file())
+    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def start(out: Path, options: dict, environment: dict[str, str] | None = None) -> subprocess.Popen:
+    """A run in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, str(out), json.dumps(options)],
+        cwd=TESTS,
+        env=os.environ | (environment or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one."""
+    found = []
+    for child in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            numbers = [int(number) for number in child.read_text().split()]
+        except OSError:
+            continue
+        for number in numbers:
+            found += [number, *descendants(number)]
+    return sorted(set(found))
+
+
+def commands(pids: list[int]) -> dict[int, str]:
+    """The command line of each that lives."""
+    found = {}
+    for pid in pids:
+        try:
+            found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+    return found
+
+
+def workers_below(pid: int) -> list[int]:
+    """Our worker processes, and Ray's, below a process."""
+    marks = ("popen_loky_posix", "ray::")
+    return [number for number, command in commands(descendants(pid)).items() if any(mark in command for mark in marks)]
+
+
+def samples_there(out: Path) -> Counter:
+    """How often each sample is there: in shards that are entered, or waiting for its shard."""
+    found: Counter = Counter()
+    manifest = out / "manifest.jsonl"
+    if manifest.exists():
+        lines = [json.loads(line) for line in manifest.read_bytes().split(b"\n")[:-1]]
+        for line in lines:
+            if line["kind"] == "shard":
+                found.update(pq.read_table(out / line["file"], columns=["index"])["index"].to_pylist())
+    # A kill between a shard's entry and the removal of its waiting samples leaves both: each is one sample.
+    waiting = {int(path.stem) for path in out.glob(".physreel/**/*.row")}
+    found.update(waiting - set(found))
+    return found
+
+
+class Study:
+    """Runs to the end in spite of kills.
+
+    Args:
+        out: folder of the data set.
+        options: of ``run``; ``plan`` in it has the changes of ``plan_values``.
+        kills: how many in all.
+        seed: of what is killed and when.
+        nodes: where workers run that are not below the run; ``pids`` are theirs, and ``kill_one`` ends a node and
+            begins another; None where all is below the run.
+        faults: folder that slows samples down.
+    """
+
+    def __init__(self, out: Path, options: dict, *, kills: int, seed: int, faults: Path, nodes=None) -> None:
+        self.out, self.options, self.kills, self.nodes = out, options, kills, nodes
+        self.environment = {"PHYSREEL_TEST_FAULTS": str(faults)}
+        self.chance = random.Random(seed)
+        self.killed: Counter = Counter()
+        self.runs = self.made = 0
+        self.stopped: list[str] = []
+
+    def go(self, *, deadline_s: float = 3000.0) -> None:
+        """Until the run has ended by itself."""
+        until = time.monotonic() + deadline_s
+        while True:
+            self.runs += 1
+            started = start(self.out, self.options, self.environment)
+            try:
+                if self._ended(started, until):
+                    return
+            finally:
+                started.kill()
+                started.wait()
+
+    def _ended(self, started: subprocess.Popen, until: float) -> bool:
+        """Kill what comes until the run is killed or ends; whether it ended well."""
+        before = sum(samples_there(self.out).values()) if self.out.exists() else 0
+        while started.poll() is None:
+            assert time.monotonic() < until, f"no end after {self.killed} and {self.runs} runs"
+            if sum(self.killed.values()) >= self.kills:
+                time.sleep(0.05)
+                continue
+            time.sleep(self.chance.expovariate(1.0 / 0.6))
+            kind = self.chance.choices(("worker", "run", "node"), (6, 2, 3 if self.nodes else 0))[0]
+            if kind == "run" and len(list(self.out.glob(".physreel/**/*.row"))) == before == 0:
+                continue  # so that some of the kills find a run that is past its beginning
+            if self._kill(kind, started):
+                self.killed[kind] += 1
+                if kind == "run":
+                    started.wait()
+                    self._look()
+                    return False
+        said, errors = started.communicate()
+        if started.returncode:
+            # It may end with a message (all nodes gone at once); the same command goes on.
+            self.stopped.append(f"{started.returncode}: {errors[-300:]}")
+            return False
+        assert json.loads(said.splitlines()[-1])[2] == 0, said
+        return True
+
+    def _kill(self, kind: str, started: subprocess.Popen) -> bool:
+        if kind == "run":
+            started.kill()
+            return True
+        if kind == "node":
+            return bool(self.nodes.kill_one(self.chance))
+        workers = workers_below(started.pid) + (self.nodes.workers() if self.nodes else [])
+        if not workers:
+            return False
+        try:
+            os.kill(self.chance.choice(workers), signal.SIGKILL)
+        except OSError:
+            return False
+        return True
+
+    def _look(self) -> None:
+        for path in self.out.glob("data/*/*"):
+            assert pq.ParquetFile(path).metadata.num_rows > 0
+        twice = [index for index, count in samples_there(self.out).items() if count > 1]
+        assert not twice, f"samples {twice} are there twice"
+
+
+class Nodes:
+    """A Ray cluster of two nodes with a core each, beside a head without any.
+
+    Args:
+        object_store_bytes: of each node.
+    """
+
+    def __init__(self, object_store_bytes: int = 100 << 20) -> None:
+        from ray.cluster_utils import Cluster
+
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        self.size = object_store_bytes
+        head = {"num_cpus": 0, "object_store_memory": self.size, "include_dashboard": False}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.nodes = [self._add() for _ in range(2)]
+
+    def _add(self):
+        return self.cluster.add_node(num_cpus=1, object_store_memory=self.size, wait=False)
+
+    @property
+    def address(self) -> str:
+        """Where the cluster is."""
+        return self.cluster.address
+
+    def workers(self) -> list[int]:
+        """Processes of workers, Ray's and ours, on its nodes."""
+        # Raylets are children of the process that made the cluster.
+        return [pid for pid in workers_below(os.getpid()) if "IDLE" not in commands([pid]).get(pid, "IDLE")]
+
+    def kill_one(self, chance: random.Random) -> bool:
+        """Kill a node with all that is on it, and begin another."""
+        node = self.nodes.pop(chance.randrange(len(self.nodes)))
+        self.cluster.remove_node(node, allow_graceful=False)
+        self.nodes.append(self._add())
+        return True
+
+    def close(self) -> None:
+        """End the cluster."""
+        self.cluster.shutdown()
