@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from physreel import registry
@@ -12,7 +13,7 @@ from physreel.seeding import sample_rng
 from physreel.spec import SceneSpec
 from physreel.testing.report import Report, require, untouched_global_rng
 from physreel.testing.worlds import CLIP
-from physreel.values import PASSES, Sample
+from physreel.values import PASSES, Question
 
 
 def check_scene(scene: str | type[Scene], *, count: int = 4, seed: int = 0, **parameters: Any) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ def check_scene(scene: str | type[Scene], *, count: int = 4, seed: int = 0, **pa
         sample = pipeline.sample(0)
         stored = pipeline.exporter.encode(sample)
         require(pipeline.exporter.encode(Pipeline(plan, scene=scene_type).sample(0)) == stored, "the bytes differ")
-        _check_words(sample)
+        check_words(sample.caption, sample.questions, sample.spec.duration_s)
     with report.check("reads its outcome from the trajectory, the same each time"):
         spec = draw(1)
         simulator = Pipeline(plan, scene=scene_type).simulator_for(spec)
@@ -98,9 +99,10 @@ def check_scene(scene: str | type[Scene], *, count: int = 4, seed: int = 0, **pa
     return report.done()
 
 
-def _check_words(sample: Sample) -> None:
-    require(sample.caption.strip(), "the caption is empty")
-    for question in sample.questions:
+def check_words(caption: str, questions: Iterable[Question], duration_s: float) -> None:
+    """Fail the check that runs, unless there is a caption and each question has an answer of its type."""
+    require(caption.strip(), "the caption is empty")
+    for question in questions:
         require(question.question.endswith("?"), f"not a question: {question.question!r}")
         require(question.answer, f"no answer to {question.question!r}")
         match question.answer_type:
@@ -109,7 +111,7 @@ def _check_words(sample: Sample) -> None:
             case "count":
                 good = question.answer.isdigit()
             case "time_s":
-                good = 0.0 <= float(question.answer) <= sample.spec.duration_s
+                good = 0.0 <= float(question.answer) <= duration_s
             case "choice":
                 good = question.answer in question.choices and len(question.choices) > 1
         require(good, f"{question.answer!r} is no {question.answer_type} answer to {question.question!r}")
