@@ -205,11 +205,18 @@ def test_clips_with_fewer_bodies_are_padded_and_say_so():
     few, many = row(0), row(1, bodies=("ball", "cube", "cone"))
     layout = find_layout("toys", [[few], [many]])
     assert layout.names[:7] == [f"ball.{part}" for part in ("x", "y", "z", "qw", "qx", "qy", "qz")]
-    assert layout.names[7:15][-1] == "body_1.present"
-    assert layout.names[15] == "body_2.x"
+    assert layout.names[7:15] == [f"cube.{part}" for part in ("x", "y", "z", "qw", "qx", "qy", "qz", "present")]
+    assert layout.names[15] == "cone.x"
     assert states(few, layout).shape == states(many, layout).shape == (2, 7 + 8 + 8)
     assert not states(few, layout)[:, 7:].any()
     assert states(many, layout)[0, 14] == states(many, layout)[0, 22] == 1.0
+
+
+def test_a_name_is_the_same_body_in_every_clip():
+    one, other = row(0, bodies=("ball", "cube")), row(1, bodies=("cube", "ball"))
+    layout = find_layout("toys", [[one], [other]])
+    assert states(one, layout)[0, [2, 9]].tolist() == [0.0, 1.0]
+    assert states(other, layout)[0, [2, 9]].tolist() == [1.0, 0.0]
 
 
 def test_signals_are_their_last_values_at_each_frame():

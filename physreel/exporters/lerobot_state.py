@@ -33,7 +33,7 @@ class Layout:
     Attributes:
         fps: frames per second.
         cameras: (height, width) in pixels of each, by name.
-        bodies: a slot for each body that is not fixed, in the order of a clip's ``bodies``.
+        bodies: a slot for each body that is not fixed, by name.
         signals: a slot for each signal.
         episodes: how many.
     """
@@ -61,8 +61,7 @@ def find_layout(scene: str, samples: Iterable[Sequence[Mapping[str, Any]]]) -> L
     Raises:
         InputError: frame rates, cameras or sizes differ, which LeRobot has no place for.
     """
-    names: list[set[str]] = []
-    present: list[int] = []
+    bodies: dict[str, int] = {}
     signals: dict[str, int] = {}
     rates: set[int] = set()
     views: dict[tuple[tuple[str, int, int], ...], int] = {}
@@ -72,12 +71,8 @@ def find_layout(scene: str, samples: Iterable[Sequence[Mapping[str, Any]]]) -> L
         rates.add(rows[0]["fps"])
         seen = tuple((row["camera"]["name"], row["height"], row["width"]) for row in rows)
         views.setdefault(seen, rows[0]["index"])
-        for k, body in enumerate(moving(rows[0])):
-            if k == len(names):
-                names.append(set())
-                present.append(0)
-            names[k].add(body["name"])
-            present[k] += 1
+        for name in moving(rows[0]):
+            bodies[name] = bodies.get(name, 0) + 1
         for signal in rows[0]["signals"]:
             signals[signal["name"]] = signals.get(signal["name"], 0) + 1
     problems = []
@@ -92,14 +87,10 @@ def find_layout(scene: str, samples: Iterable[Sequence[Mapping[str, Any]]]) -> L
         )
     if problems:
         raise InputError(f"scene {scene!r} cannot be stored as lerobot: {'; '.join(problems)}; use another format")
-    fixed = [
-        next(iter(own)) if len(own) == 1 and number == count else "" for own, number in zip(names, present, strict=True)
-    ]
-    bodies = tuple(Slot(name or f"body_{k}", present[k] < count) for k, name in enumerate(fixed))
     return Layout(
         fps=rates.pop(),
         cameras={name: (height, width) for name, height, width in next(iter(views))},
-        bodies=bodies,
+        bodies=tuple(Slot(name, number < count) for name, number in bodies.items()),
         signals=tuple(Slot(name, number < count) for name, number in signals.items()),
         episodes=count,
     )
@@ -109,9 +100,9 @@ def _views(views: Sequence[tuple[str, int, int]]) -> str:
     return ", ".join(f"{name} {width}x{height}" for name, height, width in views)
 
 
-def moving(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The bodies of a row that are not fixed."""
-    return [body for body in row["bodies"] if body["motion"] != "static"]
+def moving(row: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The bodies of a row that are not fixed, by name."""
+    return {body["name"]: body for body in row["bodies"] if body["motion"] != "static"}
 
 
 def states(row: Mapping[str, Any], layout: Layout) -> NDArray[np.float32]:
@@ -119,11 +110,11 @@ def states(row: Mapping[str, Any], layout: Layout) -> NDArray[np.float32]:
     frames = row["frame_count"]
     parts: list[NDArray[Any]] = []
     bodies = moving(row)
-    for k, slot in enumerate(layout.bodies):
-        there = k < len(bodies)
-        parts.append(np.asarray(bodies[k]["pose"], np.float64).reshape(frames, 7) if there else np.zeros((frames, 7)))
+    for slot in layout.bodies:
+        body = bodies.get(slot.name)
+        parts.append(np.asarray(body["pose"], np.float64).reshape(frames, 7) if body else np.zeros((frames, 7)))
         if slot.optional:
-            parts.append(np.full((frames, 1), float(there)))
+            parts.append(np.full((frames, 1), float(body is not None)))
     signals = {signal["name"]: signal for signal in row["signals"]}
     for slot in layout.signals:
         signal = signals.get(slot.name)
