@@ -94,6 +94,14 @@ def samples_there(out: Path) -> Counter:
     return found
 
 
+def progress(out: Path) -> int:
+    """About how many samples are there, quickly."""
+    manifest = out / "manifest.jsonl"
+    lines = [json.loads(line) for line in manifest.read_bytes().split(b"\n")[:-1]] if manifest.exists() else []
+    shards = sum(line["samples"] for line in lines if line["kind"] == "shard")
+    return shards + len(list(out.glob(".physreel/**/*.row")))
+
+
 class Study:
     """Runs to the end in spite of kills.
 
@@ -130,17 +138,14 @@ class Study:
 
     def _ended(self, started: subprocess.Popen, until: float) -> bool:
         """Kill what comes until the run is killed or ends; whether it ended well."""
-        before = sum(samples_there(self.out).values()) if self.out.exists() else 0
         while started.poll() is None:
-            assert time.monotonic() < until, f"no end after {self.killed} and {self.runs} runs"
+            assert time.monotonic() < until, f"no end after {dict(self.killed)} and {self.runs} runs"
             if sum(self.killed.values()) >= self.kills:
                 time.sleep(0.05)
                 continue
-            time.sleep(self.chance.expovariate(1.0 / 0.6))
+            self._wait(started)
             kind = self.chance.choices(("worker", "run", "node"), (6, 2, 3 if self.nodes else 0))[0]
-            if kind == "run" and len(list(self.out.glob(".physreel/**/*.row"))) == before == 0:
-                continue  # so that some of the kills find a run that is past its beginning
-            if self._kill(kind, started):
+            if started.poll() is None and self._kill(kind, started):
                 self.killed[kind] += 1
                 if kind == "run":
                     started.wait()
@@ -153,6 +158,14 @@ class Study:
             return False
         assert json.loads(said.splitlines()[-1])[2] == 0, said
         return True
+
+    def _wait(self, started: subprocess.Popen) -> None:
+        """Until a few more samples are there, or none: so that kills are spread over the run on any machine."""
+        wanted = progress(self.out) + self.chance.choice((0, 1, 1, 2, 3))
+        patience = time.monotonic() + 40.0
+        while progress(self.out) < wanted and time.monotonic() < patience and started.poll() is None:
+            time.sleep(0.02)
+        time.sleep(self.chance.uniform(0.0, 0.5))
 
     def _kill(self, kind: str, started: subprocess.Popen) -> bool:
         if kind == "run":

@@ -74,12 +74,25 @@ def check_ray(address: str | None, workers: int | None) -> None:
             "prints it (most often port 6379), and run this on a node of the cluster"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+        _greet(host.strip("[]"), int(port))
     except OSError as error:
         raise InputError(
             f"--address {address}: no Ray cluster answers there ({error.strerror or error}); look at `ray status` on "
             "its head node, or leave --address out to work on this machine"
         ) from None
+
+
+def _greet(host: str, port: int) -> None:
+    """OSError where no server of gRPC, which Ray speaks, answers. Ray itself would ask for minutes, or end us."""
+    with socket.create_connection((host, port), CONNECT_S) as connection:
+        if os.environ.get("RAY_USE_TLS", "0") != "0":
+            return
+        connection.settimeout(CONNECT_S)
+        # The client's preface of HTTP/2 and empty settings; a server answers with its own.
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+        answer = connection.recv(9)
+        if len(answer) < 4 or answer[3] != 4:
+            raise OSError("something else listens there")
 
 
 @dataclass
