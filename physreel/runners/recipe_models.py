@@ -170,7 +170,10 @@ def recipe_problems(error: ValidationError) -> list[tuple[tuple[str, ...], str]]
                 head, colon, rest = line.partition(": ")
                 found.append((tuple(head.split(".")), rest) if colon else ((), line))
             continue
-        found += [(path, line) for line in item_problems(item)]
+        lines = item_problems(item)
+        if not lines and not item["input"]:
+            lines = ["must not be empty"]
+        found += [(path, line) for line in lines]
     return found
 
 
