@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from pathlib import Path
@@ -16,6 +17,9 @@ from physreel.scenes.parameters import Choice, FloatRange, SceneParameters, choi
 from physreel.spec import Body, Camera, CameraKeyframe, Plane, SceneSpec, Sphere
 from physreel.values import Audio, Outcome, View
 
+LEAKED: list[np.ndarray] = []
+"""What misbehaving samples leave behind."""
+
 
 class DropOutcome(Outcome):
     """Where the ball is at the end."""
@@ -27,8 +31,8 @@ class Drop(Scene):
     """A ball falls; what else it does, it does on demand.
 
     The environment variable PHYSREEL_TEST_FAULTS names a folder; a file ``<height in mm>`` or ``all`` in it says what
-    the outcome of that sample does: raise, die, hang, slow <seconds>, or raise once or die once (the file is removed
-    first).
+    the outcome of that sample does: raise, die, hang, stuck (in C, without letting go of the interpreter), crash (a
+    wrong address), slow <seconds>, allocate <MiB>, leak <MiB>, or raise once or die once (the file is removed first).
     """
 
     name = "drop"
@@ -79,6 +83,15 @@ def misbehave(folder: Path, name: str) -> None:
         time.sleep(600)
     if what.startswith("slow"):
         time.sleep(float(what.split()[1]))
+    if what.startswith("stuck"):
+        ctypes.PyDLL(None).sleep(600)
+    if what.startswith("crash"):
+        ctypes.string_at(0)
+    if what.startswith(("allocate", "leak")):
+        words = what.split()
+        block = np.ones(int(words[1]) << 20, np.uint8)
+        if words[0] == "leak":
+            LEAKED.append(block)
 
 
 class FlatRenderer(VideoRenderer):

@@ -1,0 +1,271 @@
+"""What may go wrong around a run: full disks, engines that hang, crash or leak, damage, kills, two runs at once.
+
+The long versions run where PHYSREEL_LONG is set: every byte of the manifest's last line, a hundred kills, a real leak.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fakes import plan_values
+from fault_kills import Study, start, tree
+
+from physreel.errors import InputError
+from physreel.pipeline import Pipeline
+from physreel.plan import Plan
+from physreel.runners import tries, worker
+from physreel.runners.base import Failure, StorageError
+from physreel.runners.local import run
+from physreel.runners.process import GROWTH_BYTES, Process
+from physreel.runners.tries import Attempt, Task, Tries
+
+TESTS = Path(__file__).parent
+LONG = bool(os.environ.get("PHYSREEL_LONG"))
+COMMAND = [sys.executable, "-m", "physreel", "generate", "fakes:Drop", "--video-renderer", "fakes:FlatRenderer",
+           "--audio-renderer", "fakes:TickRenderer", "--passes", "rgb,depth", "--shard-size", "4",
+           "-n", "10"]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _fakes_importable(monkeypatch):
+    monkeypatch.chdir(TESTS)
+    monkeypatch.delenv("PHYSREEL_TEST_FAULTS", raising=False)
+
+
+@pytest.fixture
+def faults(tmp_path, monkeypatch):
+    folder = tmp_path / "faults"
+    folder.mkdir()
+    monkeypatch.setenv("PHYSREEL_TEST_FAULTS", str(folder))
+    return folder
+
+
+def plan(**changes) -> Plan:
+    return Plan(**plan_values(**changes))
+
+
+def height_name(index: int) -> str:
+    """What the file is called that misleads sample ``index``."""
+    return f"{Pipeline(plan()).spec(index).bodies[1].position_m[2] * 1000:.0f}"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run that nobody disturbed."""
+    os.chdir(TESTS)
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    run(plan(), out, workers=0)
+    return out
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished):
+    return tree(finished)
+
+
+def visible(out: Path) -> set[str]:
+    return {name for name in tree(out) if not name.startswith(".physreel")}
+
+
+# --- full disks ------------------------------------------------------------------------------------------------------
+
+
+def test_a_disk_that_is_full_at_any_of_its_writes_leaves_only_what_is_whole(tmp_path, undisturbed, monkeypatch):
+    # Each sync of a finished file is one place where a disk may turn out to be full.
+    sync, calls, full_at = os.fsync, 0, 0
+
+    def full(handle):
+        nonlocal calls
+        calls += 1
+        if calls == full_at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    run(plan(), tmp_path / "counted", workers=0)
+    places = calls
+    assert places >= 6
+    for place in range(1, places + 1):
+        out = tmp_path / f"out-{place}"
+        full_at, calls = place, 0
+        with pytest.raises(StorageError, match=r"no space is left .* run the same command again"):
+            run(plan(), out, workers=0)
+        assert visible(out) <= set(undisturbed)
+        assert not [name for name in tree(out) if name.endswith(".tmp")]
+        full_at = 0
+        run(plan(), out, workers=0)
+        assert tree(out) == undisturbed
+
+
+def test_files_that_may_not_grow_end_the_command_with_2_and_one_message(tmp_path, undisturbed):
+    # A limit on the size of files is met in the middle of a write, as a quota is.
+    program = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
+        "sys.argv = ['physreel', *sys.argv[1:]]; runpy.run_module('physreel', run_name='__main__')"
+    )
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", program, *COMMAND[3:], "--out", str(out), "--workers", "0"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "File too large" in done.stderr
+    assert not list(out.glob("data/*/*"))
+    assert not [name for name in tree(out) if name.endswith(".tmp")]
+    run(plan(), out, workers=0)
+    assert tree(out) == undisturbed
+
+
+def test_a_full_file_system_ends_the_command_with_2_and_the_same_command_goes_on(tmp_path, undisturbed):
+    mount = tmp_path / "small"
+    mount.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(mount)], capture_output=True)
+    if made.returncode:
+        pytest.skip("no tmpfs can be mounted here (needs root)")
+    try:
+        command = [*COMMAND, "--out", str(mount / "out"), "--workers", "2"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith("physreel: error: no space is left for")
+        assert done.stderr.count("\n") == 1
+        subprocess.run(["mount", "-o", "remount,size=50m", str(mount)], check=True)
+        assert subprocess.run(command, capture_output=True).returncode == 0
+        assert tree(mount / "out") == undisturbed
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+
+
+# --- engines ---------------------------------------------------------------------------------------------------------
+
+
+def test_engines_that_stick_in_c_crash_or_run_out_of_memory_cost_their_own_samples_only(tmp_path, faults, monkeypatch):
+    monkeypatch.setattr("physreel.runners.process.WARM_UP_S", 20.0)
+    monkeypatch.setattr("physreel.runners.tries.TRIES_DIED", 1)
+    monkeypatch.setattr("physreel.runners.tries.TRIES_RAISED", 1)
+    (faults / height_name(2)).write_text("crash")
+    (faults / height_name(4)).write_text("allocate 900000")
+    (faults / height_name(5)).write_text("stuck")
+    limits = {"timeout_s": 8.0, "memory_limit_bytes": 4 << 30}
+    summary = run(plan(count=8), tmp_path / "out", workers=2, **limits)
+    errors = {failure.index: failure.error for failure in summary.failures}
+    assert errors == {2: "WorkerDied", 4: "_ArrayMemoryError", 5: "Timeout"}
+    assert summary.finished == 5
+    assert all(failure.spec for failure in summary.failures)
+
+
+@pytest.mark.parametrize(("limit", "words"), [(256, "for a worker to begin"), (900, "no sample was made")])
+def test_a_memory_limit_that_is_too_little_is_one_message_and_no_failure(tmp_path, limit, words):
+    # 256 MiB do not hold the imports; 900 MiB hold those, and no engine.
+    command = [*COMMAND, "--out", str(tmp_path / "out"), "--workers", "1", "--memory-limit", f"{limit}M"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("physreel: ")]
+    assert len(lines) == 1
+    assert f"the memory limit of {limit} MiB is too little" in lines[0]
+    assert words in lines[0]
+    assert '"failure"' not in (tmp_path / "out" / "manifest.jsonl").read_text()
+
+
+def test_a_process_that_cannot_begin_blames_no_sample_and_does_not_try_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "prepare", _die)
+    with pytest.raises(InputError, match="die before they can begin"):
+        run(plan(), tmp_path / "out", workers=1)
+
+
+def _die(job):
+    os._exit(7)
+
+
+def test_a_process_that_grows_is_replaced():
+    process = Process(b"", memory_limit_bytes=4 << 30)
+    try:
+        first = worker.Result(mapped_bytes=1 << 30, resident_bytes=1 << 29)
+        assert not process._has_grown(first)
+        assert not process._has_grown(worker.Result(mapped_bytes=2 << 30, resident_bytes=1 << 29))
+        assert process._has_grown(worker.Result(mapped_bytes=(5 << 29) + 1, resident_bytes=1 << 29))
+        assert process._has_grown(worker.Result(mapped_bytes=1 << 30, resident_bytes=(1 << 29) + GROWTH_BYTES + 1))
+    finally:
+        process.close()
+
+
+@pytest.mark.skipif(not LONG, reason="takes long: PHYSREEL_LONG=1")
+def test_an_engine_that_leaks_at_each_sample_does_not_fail_any(tmp_path, faults):
+    (faults / "all").write_text("leak 200")
+    summary = run(plan(count=40), tmp_path / "out", workers=1, memory_limit_bytes=4 << 30)
+    assert (summary.finished, summary.failed) == (40, 0)
+
+
+def test_the_tries_of_a_sample_are_counted_by_what_ended_them():
+    failure = Failure(index=0, error="E", message="m")
+    for how, allowed in (("raised", tries.TRIES_RAISED), ("died", tries.TRIES_DIED), ("lost", tries.TRIES_LOST)):
+        task, counter = Task(0, "x"), Tries()
+        last = [counter.is_last(task, Attempt(how=how, failure=failure)) for _ in range(allowed)]
+        assert last == [False] * (allowed - 1) + [True]
+    assert Tries().is_last(Task(0, "x"), Attempt(how="made"))
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_manifest_cut_at_any_byte_of_its_last_line_is_mended(tmp_path, finished, undisturbed):
+    whole = (finished / "manifest.jsonl").read_bytes()
+    last = len(whole) - whole[:-1].rindex(b"\n") - 1
+    cuts = range(1, last + 1) if LONG else sorted({1, 2, last // 2, last - 1, last})
+    for cut in cuts:
+        out = tmp_path / "out"
+        shutil.copytree(finished, out)
+        (out / "manifest.jsonl").write_bytes(whole[:-cut])
+        summary = run(plan(), out, workers=0)
+        assert summary.made == 2, f"cut by {cut} bytes"
+        assert tree(out) == undisturbed, f"cut by {cut} bytes"
+        shutil.rmtree(out)
+
+
+def test_a_waiting_sample_that_is_damaged_is_made_again(tmp_path, undisturbed, faults):
+    out = tmp_path / "out"
+    (faults / height_name(3)).write_text("die")
+    died = start(out, {"plan": {}, "workers": 0})
+    died.communicate()
+    waiting = sorted(out.glob(".physreel/**/*.row"))
+    assert len(waiting) == 3
+    data = bytearray(waiting[1].read_bytes())
+    data[len(data) // 2] ^= 1
+    waiting[1].write_bytes(data)
+    waiting[2].write_bytes(b"")
+    (faults / height_name(3)).unlink()
+    assert run(plan(), out, workers=0).made == 9
+    assert tree(out) == undisturbed
+
+
+# --- two at once, and kills ------------------------------------------------------------------------------------------
+
+
+def test_of_two_commands_at_once_one_writes_and_the_other_is_told(tmp_path, undisturbed, faults):
+    (faults / "all").write_text("slow 1.0")  # the other comes to the folder while the first still works
+    out = tmp_path / "out"
+    both = [
+        subprocess.Popen([*COMMAND, "--out", str(out), "--workers", "0"], stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [one.communicate(timeout=300)[1] for one in both]
+    assert sorted(one.returncode for one in both) == [0, 2]
+    (refused,) = [words for one, words in zip(both, said, strict=True) if one.returncode]
+    assert "another run is writing to" in refused
+    assert tree(out) == undisturbed
+
+
+def test_kills_of_workers_and_runs_change_no_byte(tmp_path, faults):
+    count, kills = (200, 100) if LONG else (24, 5)
+    request = {"count": count, "shard_size": 8}
+    run(plan(**request), tmp_path / "undisturbed", workers=0)
+    (faults / "all").write_text("slow 0.2")
+    study = Study(tmp_path / "out", {"plan": request, "workers": 2}, kills=kills, seed=2, faults=faults)
+    study.go()
+    assert sum(study.killed.values()) == kills
+    assert not study.stopped
+    assert tree(tmp_path / "out") == tree(tmp_path / "undisturbed")
