@@ -36,9 +36,10 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": VALUES | STAGES | {"plan", "registry"},
     "runners": VALUES | STAGES | {"plan", "registry", "pipeline", "manifest", "loaders"},
     "testing": VALUES | STAGES | {"plan", "registry", "pipeline", "runners", "loaders", "manifest"},
+    "starting": VALUES | STAGES | {"plan", "registry", "pipeline", "runners", "testing", "loaders", "manifest"},
     "cli": VALUES
     | STAGES
-    | {"plan", "registry", "pipeline", "runners", "testing", "loaders", "manifest", "audit", "view"},
+    | {"plan", "registry", "pipeline", "runners", "testing", "starting", "loaders", "manifest", "audit", "view"},
     "variants": VALUES | STAGES,
     "verify": VALUES | STAGES,
 }

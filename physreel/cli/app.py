@@ -303,6 +303,10 @@ for _command in sorted(module.name for module in pkgutil.iter_modules(commands._
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; ends the process with the exit code."""
+    if "_PHYSREEL_COMPLETE" in os.environ:  # a shell asks what could be typed next
+        from physreel.cli.completion import answer
+
+        answer(app)
     given = list(sys.argv[1:] if arguments is None else arguments)
     # It belongs to every command, so it may stand anywhere.
     if "--traceback" in given:
