@@ -15,10 +15,10 @@ from physreel.audit.thresholds import Thresholds
 _NEAR_WORLD = 1e-3
 """Distance between logarithms: what is one world but for rounding and jitter."""
 
-_NEAR_FRAME = 1.0
+_NEAR_FRAME = 1.5
 """Mean difference of small pictures, of 255: what coding makes of one picture."""
 
-_SPREAD = 6.0
+_SPREAD = 8.0
 _GRIDS, _DIRECTIONS, _CELL, _WINDOW, _BLOCK = 8, 4, 8.0, 8, 4096
 
 Points = NDArray[Any]
