@@ -59,7 +59,7 @@ def write_clip(record: Mapping[str, Any], number: int, folder: Path, encode: fil
         base.with_name(base.name + FILES[what]).write_bytes(data)
 
     has = []
-    media: dict[str, Any] = {"rgb": False, "passes": None, "sound": False, "spectrogram": None}
+    media: dict[str, Any] = {"rgb": False, "passes": None, "sound": None, "spectrogram": None}
     still = None
     if (picture := _bytes(record.get("video"))) is not None:
         try:
@@ -76,14 +76,14 @@ def write_clip(record: Mapping[str, Any], number: int, folder: Path, encode: fil
         still = made[2] if still is None else still
     if (sound := _bytes(record.get("audio"))) is not None:
         try:
-            drawn, media["spectrogram"] = hearing.spectrogram(*decode_audio(sound))
+            samples, rate = decode_audio(sound)
+            drawn, media["spectrogram"] = hearing.spectrogram(samples, rate)
             put("spectrogram", film.png(drawn))
+            heard, gain_db = hearing.audible(samples, rate)
+            put("sound", heard)
+            media["sound"] = {"gain_db": round(gain_db, 1)}
             has.append("sound")
             still = drawn if still is None else still
-            # The picture's mp4 has the sound in it; without one it is heard from its own file.
-            if not media["rgb"]:
-                put("sound", sound)
-                media["sound"] = True
         except Exception as error:
             problems.append(f"the sound cannot be decoded: {type(error).__name__}: {str(error)[:160]}")
     if still is not None:

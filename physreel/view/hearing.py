@@ -1,7 +1,8 @@
-"""The sound of a row as a picture: a spectrogram."""
+"""The sound of a row for the page: as a picture, and loud enough to be heard."""
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ _WINDOW, _TALL, _WIDE_LEAST, _WIDE_MOST, _PER_SECOND = 2048, 160, 320, 1200, 240
 LOWEST_HZ, _RANGE_DB = 60.0, 80.0
 _MARKS_HZ = (100, 300, 1000, 3000, 10_000)
 _SILENCE = 1e-7
+_LOUDEST = 10 ** (-3.0 / 20.0)
 
 
 def spectrogram(samples: NDArray[np.float32], rate: int) -> tuple[NDArray[np.uint8], dict[str, Any]]:
@@ -56,3 +58,23 @@ def spectrogram(samples: NDArray[np.float32], rate: int) -> tuple[NDArray[np.uin
         "peak_db": 20.0 * float(np.log10(peak)) if peak > 0 else None,
         "range_db": _RANGE_DB,
     }
+
+
+def audible(samples: NDArray[np.float32], rate: int) -> tuple[bytes, float]:
+    """The sound as 16 bit FLAC, its peak raised to -3 dB of full scale, and by how many dB it was raised.
+
+    One scale holds for all clips of a data set, so that a steel ball and olive oil can be compared: as stored, the oil
+    is too soft for most loudspeakers.
+
+    Args:
+        samples: (S, C), full scale ± 1; the first two channels are used.
+        rate: Hz.
+    """
+    import soundfile
+
+    peak = float(np.abs(samples).max()) if samples.size else 0.0
+    gain = max(1.0, _LOUDEST / peak) if peak > 0 else 1.0
+    out = io.BytesIO()
+    whole = np.rint(np.clip(samples[:, :2].astype(np.float64) * gain, -1.0, 1.0) * 32767).astype(np.int16)
+    soundfile.write(out, whole, rate, format="FLAC", subtype="PCM_16")
+    return out.getvalue(), 20.0 * float(np.log10(gain))

@@ -82,7 +82,7 @@
     const scrub = el("input", { type: "range", min: 0, max: mine.frames - 1, step: 1, value: 0, "aria-label": "Frame", className: "scrub", oninput: (event) => { if (mine.playing) mine.pause(); mine.seekFrame(Number(event.target.value)); } });
     const time = el("output", { className: "time" });
     const rate = el("select", { "aria-label": "Speed", title: "Speed ( < > )", onchange: (event) => mine.setRate(Number(event.target.value)) }, RATES.map((each) => el("option", { value: each, selected: each === 1 }, `${each} ×`)));
-    const loops = el("input", { type: "checkbox", onchange: (event) => { mine.loops = event.target.checked; } });
+    const loops = el("input", { type: "checkbox", className: "loop", onchange: (event) => { mine.loops = event.target.checked; } });
     mine.onTime((t, frame) => {
       button.textContent = mine.playing ? "❚❚" : "▶";
       button.setAttribute("aria-label", mine.playing ? "Pause" : "Play");
@@ -90,9 +90,12 @@
       time.textContent = `${t.toFixed(2)} of ${mine.duration.toFixed(2)} s · frame ${frame} of ${mine.frames}`;
       if (Number(rate.value) !== mine.rate) rate.value = String(mine.rate);
     });
+    const sound = detail.media.sound;
+    const louder = sound && sound.gain_db > 0 && el("label", { className: "switch", title: "Raise the sound's peak to 3 dB below full scale" },
+      el("input", { type: "checkbox", checked: true, onchange: (event) => { mine.master.volume = event.target.checked ? 1 : 10 ** (-sound.gain_db / 20); } }), `${sound.gain_db} dB louder`);
     return el("div", { className: "controls" }, button,
       el("button", { type: "button", title: "A frame back ( ← )", "aria-label": "A frame back", onclick: () => mine.step(-1) }, "◀❙"), el("button", { type: "button", title: "A frame on ( → )", "aria-label": "A frame on", onclick: () => mine.step(1) }, "❙▶"),
-      scrub, time, rate, el("label", { className: "switch", title: "( l )" }, loops, "loop"));
+      scrub, time, rate, el("label", { className: "switch", title: "( l )" }, loops, "loop"), louder);
   }
 
   function drawRelated(place, row, links) {
@@ -117,7 +120,7 @@
       ArrowLeft: () => player.step(shift ? -10 : -1), ArrowRight: () => player.step(shift ? 10 : 1), ",": () => player.step(-1), ".": () => player.step(1),
       Home: () => player.seekFrame(0), End: () => player.seekFrame(player.frames - 1),
       "<": () => faster(-1), ">": () => faster(1),
-      l: () => { const box = place.querySelector(".controls input[type=checkbox]"); box.click(); },
+      l: () => place.querySelector(".controls .loop").click(),
     };
     if (/^[1-9]$/.test(key)) {
       const tile = place.querySelectorAll(".tile[data-pass]")[Number(key) - 1];

@@ -16,7 +16,9 @@
       this.cards = new Map();
       this.focused = 0;
       this.sound = false;
-      this.film = el("video", { playsInline: true, loop: true, className: "film", tabIndex: -1 });
+      this.playing = null;
+      this.film = el("video", { playsInline: true, loop: true, muted: true, className: "film", tabIndex: -1 });
+      this.heard = el("audio", {});
       this.film.addEventListener("playing", () => this.film.classList.add("running"));
       scroller.addEventListener("scroll", () => this.draw(), { passive: true });
       new ResizeObserver(() => this.layout()).observe(scroller);
@@ -102,14 +104,24 @@
       this.stop();
       const rgb = row.has.includes("rgb");
       this.film.src = `${view.stem(row.number)}${rgb ? "-rgb" : "-passes"}.mp4`;
-      this.film.muted = !this.sound;
       link.append(this.film);
-      // Before the page has been clicked on, browsers allow pictures without sound only.
-      this.film.play().catch(() => { this.film.muted = true; this.film.play().catch(() => this.stop()); });
+      this.film.play().catch(() => {});
+      this.listen(row);
+    }
+
+    /** Sound with the film; before the page has been clicked on browsers allow none, and then there is none. */
+    listen(row) {
+      this.playing = row;
+      if (!this.sound || !row.has.includes("sound")) return;
+      this.heard.src = `${view.stem(row.number)}-sound.flac`;
+      this.heard.currentTime = this.film.currentTime;
+      this.heard.play().catch(() => {});
     }
 
     stop() {
       if (!this.film.isConnected) return;
+      this.heard.pause();
+      this.playing = null;
       this.film.pause();
       this.film.classList.remove("running");
       this.film.remove();
@@ -119,7 +131,8 @@
 
     setSound(on) {
       this.sound = on;
-      this.film.muted = !on;
+      if (!on) this.heard.pause();
+      else if (this.film.isConnected && this.playing) this.listen(this.playing);
     }
 
     key(event) {

@@ -52,8 +52,7 @@
 
   function drawGrid(keep) {
     const rows = view.data.rows;
-    const scene = [...(state.facets.get("scene") || [])].join("\n");
-    const basis = `${rows.length}\n${scene}\n${[...state.facets.keys()].join("\n")}`;
+    const basis = JSON.stringify([rows.length, ...["scene", "split", "variant", "camera"].map((name) => [...(state.facets.get(name) || [])])]);
     let hint = false;
     if (basis !== fieldsFor) {
       ({ fields, hint } = view.fieldsOf(rows, state));
@@ -105,8 +104,8 @@
       const dark = getComputedStyle(document.documentElement).colorScheme.trim() === "dark";
       document.documentElement.dataset.theme = dark ? "light" : "dark";
       for (const listener of themed) listener();
-      window.dispatchEvent(new Event("resize"));
-      if (view.player()) follow();
+      drawn = null;
+      follow();
     });
     find("help-button").addEventListener("click", () => find("help").showModal());
     find("home").addEventListener("click", (event) => { event.preventDefault(); go(view.parseState("")); });
@@ -170,7 +169,7 @@
         return [k - 1, k + 1].map((place) => (k >= 0 && result.shown[place] ? address({ clip: result.shown[place].number }) : null));
       },
       of: (row) => address({ clip: row.number }),
-      group: (row) => view.formatState({ ...view.parseState(""), group: row.group }),
+      group: (row) => view.formatState({ ...view.parseState(""), group: row.group, facets: new Map([["scene", new Set([row.scene])]]) }),
     };
   }
 

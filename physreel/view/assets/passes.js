@@ -11,15 +11,22 @@
     const stem = view.stem(detail.number);
     const tiles = [];
     let film = null;
+    if (detail.media.sound) {
+      // The sound keeps the time: a picture that is held back for a moment is not seen, a sound is heard.
+      const heard = el("audio", { src: `${stem}-sound.flac`, preload: "auto" });
+      player.setMaster(heard);
+      tiles.push(el("div", { className: "unseen" }, heard));
+    }
     if (detail.media.rgb) {
-      film = el("video", { src: `${stem}-rgb.mp4`, playsInline: true, preload: "auto", className: "shown", "aria-label": "picture" });
-      player.setMaster(film);
+      film = el("video", { src: `${stem}-rgb.mp4`, playsInline: true, preload: "auto", muted: true, className: "shown", "aria-label": "picture" });
+      if (player.master === null) player.setMaster(film);
+      else player.follow(film);
       tiles.push(tile("rgb", film, null));
     }
     const passes = detail.media.passes;
     if (passes) {
       const sheet = el("video", { src: `${stem}-passes.mp4`, playsInline: true, preload: "auto", muted: true, className: "unseen", tabIndex: -1, "aria-hidden": "true" });
-      if (film === null && !detail.media.sound) player.setMaster(sheet);
+      if (player.master === null) player.setMaster(sheet);
       else player.follow(sheet);
       const canvases = passes.tiles.map((each) => el("canvas", { className: "shown", width: each.w, height: each.h, role: "img", "aria-label": TITLES[each.name] || each.name }));
       const paint = () => {
@@ -35,12 +42,6 @@
       }
       passes.tiles.forEach((each, k) => tiles.push(tile(each.name, canvases[k], legend(each.legend, detail))));
       tiles[tiles.length - 1].append(sheet);
-    }
-    if (detail.media.sound) {
-      const heard = el("audio", { src: `${stem}-sound.flac`, preload: "auto" });
-      // Without a picture the sound keeps the time; with passes alone it does too.
-      player.setMaster(heard);
-      tiles.push(el("div", { className: "unseen" }, heard));
     }
     return tiles;
   };
