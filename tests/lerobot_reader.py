@@ -138,6 +138,14 @@ def check_training(root: str) -> None:
     print("trained", json.dumps(losses))
 
 
+def check_example(root: str, example: str) -> None:
+    folder, _, scene = root.rpartition("/")
+    space = {"folder": folder, "scene": scene}
+    exec(example, space)
+    assert space["frame"]["task"].startswith("Predict")
+    print("example")
+
+
 def main() -> None:
     root, expected = sys.argv[1:]
     wanted = Arrays(expected)
@@ -145,6 +153,7 @@ def main() -> None:
     check_times(root, wanted)
     check_stats(root, wanted)
     check_training(root)
+    check_example(root, os.environ["PHYSREEL_LEROBOT_EXAMPLE"])
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from sample_builders import make_sample
 
 from physreel.errors import InputError
 from physreel.exporters import lerobot_files, lerobot_video
+from physreel.exporters.card import LEROBOT_EXAMPLE
 from physreel.exporters.lerobot_state import find_layout, states
 from physreel.exporters.lerobot_stats import Totals, picture_stats, vector_stats
 from physreel.exporters.lerobot_video import VideoTrack
@@ -60,13 +61,14 @@ def test_lerobot_loads_every_frame_and_a_policy_trains_on_it(original, dataset, 
     wanted["states"] = np.concatenate([states(row, layout) for row in one])
     wanted["lengths"] = np.array([row["frame_count"] for row in one])
     np.savez(tmp_path / "wanted.npz", **wanted)
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1",
+                   "PHYSREEL_LEROBOT_EXAMPLE": LEROBOT_EXAMPLE}  # fmt: skip
     done = subprocess.run(
         [python, str(TESTS / "lerobot_reader.py"), str(dataset / "by_hand"), str(tmp_path / "wanted.npz")],
         capture_output=True, text=True, env=environment, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    for said in (f"frames {len(wanted['states'])}", "times", "stats", "trained"):
+    for said in (f"frames {len(wanted['states'])}", "times", "stats", "trained", "example"):
         assert said in done.stdout
 
 

@@ -37,7 +37,8 @@ for clip in wds.WebDataset(path, shardshuffle=False).decode():
 LEROBOT_EXAMPLE = """\
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
-dataset = LeRobotDataset(f"physreel/{scene}", root=f"{folder}/{scene}")
+# video_backend: the default, torchcodec, is quicker and needs FFmpeg's own libraries
+dataset = LeRobotDataset(f"physreel/{scene}", root=f"{folder}/{scene}", video_backend="pyav")
 frame = dataset[0]  # observation.images.<camera>, observation.state, action, task ...
 """
 

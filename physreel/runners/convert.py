@@ -15,8 +15,9 @@ from physreel.exporters.base import Exporter, FinishedShard, WholeExporter
 from physreel.exporters.rows import RowExporter
 from physreel.loaders.shards import sample_tables, shard_schema
 from physreel.manifest import read_manifest
-from physreel.runners.converted import Target, check_target
+from physreel.runners.converted import Target
 from physreel.runners.local import Progress
+from physreel.runners.place import check_place
 from physreel.storage import Address, Store, is_remote, open_store
 
 _SHOWN = 5
@@ -194,10 +195,10 @@ def convert(
     target: Store | None = None
     try:
         target = open_store(out)
-        there = check_target(target)
+        there = check_place(target)
         problems += _other_plans(target, there, plans) if not problems else []
     except InputError as error:
-        problems.append(str(error))
+        problems.append(str(error).removeprefix("--out "))
     if problems:
         raise InputError("\n".join([f"cannot convert {os.fspath(source)}:", *(f"  - {line}" for line in problems)]))
     assert exporter is not None

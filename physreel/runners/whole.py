@@ -15,7 +15,8 @@ from physreel.manifest import read_manifest
 from physreel.plan import Plan
 from physreel.runners.base import RunSummary
 from physreel.runners.convert import Conversion, Source
-from physreel.runners.converted import Target, check_target
+from physreel.runners.converted import Target
+from physreel.runners.place import check_place
 from physreel.storage import Address, Store, open_store
 
 _STAGED, _STORED = ".physreel/whole", "parquet"
@@ -45,7 +46,7 @@ def run_whole(
     """
     store = open_store(out)
     exporter: type[Exporter] = registry.load("exporters", plan.exporter)
-    there = check_target(store)
+    there = check_place(store)
     problems = _problems(plan, scene, there, store)
     if options.get("part") is not None:
         problems.append(
