@@ -106,11 +106,12 @@ class _Found:
             line = self.lines[key][-1]
             if key[0] in self.arrays and sizes[id(store)].get(line["file"]) != line["bytes"]:
                 del self.lines[key], self.homes[key]
-        missing = [] if partial else [words for scene in self.arrays for words in self._missing(scene)]
+        missing = [] if partial else [words for scene in self.arrays for words in self.missing(scene)]
         if missing:
             raise _refused([*missing, "run those jobs (again), or merge what there is with --partial"])
 
-    def _missing(self, scene: str) -> list[str]:
+    def missing(self, scene: str) -> list[str]:
+        """Which shards of an array's scene are not there, by job."""
         recorded, count = Recorded(self.plans[scene]), self.arrays[scene]
         words = []
         for number in range(1, count + 1):
@@ -159,24 +160,27 @@ def _merge_in_place(store: Store, *, partial: bool) -> list[RunSummary]:
             found = _collect([store])
             found.check(partial=partial)
             folder.write_all(found.all_lines())
+            unfinished = {scene for scene in found.plans if scene in found.arrays and found.missing(scene)}
             for name in part_names(store):
-                _remove_part(store, Part(*part_of(name)))
+                _remove_part(store, Part(*part_of(name)), unfinished)
                 store.remove(name)
             for name in part_leases(store):
                 store.remove(name)
-            folder.tidy()
+            if last.scene not in unfinished:
+                folder.tidy()
     return [summary(store.address, scene) for scene in found.plans]
 
 
-def _remove_part(store: Store, part: Part) -> None:
+def _remove_part(store: Store, part: Part, unfinished: set[str]) -> None:
     """Remove what a job keeps hidden on this machine; clips that wait are left to the run that goes on."""
     if store.folder is None:
         return
     hidden = store.folder / HIDDEN / part.folder
     for row in hidden.glob("*/*.row"):
-        waiting = store.folder / HIDDEN / row.parent.name
-        waiting.mkdir(exist_ok=True)
-        row.replace(waiting / row.name)
+        if row.parent.name in unfinished:
+            waiting = store.folder / HIDDEN / row.parent.name
+            waiting.mkdir(exist_ok=True)
+            row.replace(waiting / row.name)
     shutil.rmtree(hidden, ignore_errors=True)
 
 

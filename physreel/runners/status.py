@@ -12,7 +12,7 @@ from typing import Any, Literal
 from physreel.errors import InputError
 from physreel.manifest import MANIFEST, Scan, part_names, part_of, scan
 from physreel.runners.folder import files_of
-from physreel.runners.lock import folder_is_held, lease_is_held, part_leases
+from physreel.runners.lock import folder_is_held, lease_is_held, leases, part_leases
 from physreel.runners.place import HIDDEN
 from physreel.runners.recorded import plans_of
 from physreel.storage import Address, Store, open_store
@@ -152,6 +152,8 @@ def status(out: Address, *, checksums: bool = False, progress: Progress | None =
         if not scene.complete:
             scene.waiting = sum(name.endswith(".row") for name in own)
             known |= own
+    if not found.complete:  # the next run breaks them
+        known |= {*leases(store, HIDDEN), *part_leases(store)}
     if not found.writing:
         found.problems += _strays(set(sizes) - known)
     return found

@@ -27,12 +27,14 @@ class RemoteStore(Store):
     """Objects under an address that fsspec knows: an object is whole once it is there at all."""
 
     def __init__(self, address: str) -> None:
-        if re.match(r"[^/]*//[^/]*@", address):
+        if _WITH_USER.match(address):
             raise InputError(
                 f"the address {_without_user(address)} holds a user name or key; give credentials by the environment "
                 "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or what your cloud's library reads)"
             )
         super().__init__(address.rstrip("/"))
+        if not address.partition("://")[2].strip("/"):
+            raise InputError(f"{address} names no place; give an address such as s3://bucket/name")
         self._fs, self._root = _file_system(self.address)
 
     def _path(self, name: str) -> str:
@@ -108,7 +110,7 @@ class RemoteStore(Store):
         try:
             found = self._do(lambda: self._fs.ls(self._root, detail=False), tries=1)
         except FileNotFoundError as error:
-            if "bucket" in str(error).lower():
+            if "bucket does not exist" in str(error):
                 raise self._no_bucket() from None
             return []
         return sorted({path.rstrip("/").rpartition("/")[2] for path in found if path.strip("/") != self._root})
@@ -208,5 +210,9 @@ def _short(error: Exception) -> str:
     return words[:200]
 
 
+_WITH_USER = re.compile(r"([^/]*//)(?:[^/]*|.*:.*)@")
+"""A user before the place. Keys may have slashes in them; an @ further on is part of a name."""
+
+
 def _without_user(address: str) -> str:
-    return re.sub(r"//[^/]*@", "//…@", address)
+    return _WITH_USER.sub(r"\1…@", address)
