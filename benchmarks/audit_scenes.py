@@ -1,4 +1,4 @@
-"""Our own scenes before the audit: makes a small data set of each, audits it, prints rows of the table in docs/audit.md.
+"""Our own scenes before the audit: makes a small data set of each, audits it, prints the table of docs/audit.md.
 
     python benchmarks/audit_scenes.py out/audit --count 200
     python benchmarks/audit_scenes.py out/audit --count 100 --scenes pouring,sloshing --coarser 1.4 --seconds 2

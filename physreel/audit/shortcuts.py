@@ -31,7 +31,7 @@ _ENOUGH = 60
 _FOLDS = 5
 _COMPONENTS = 20
 _WORDS = 200
-_SHUFFLES = 20
+_SHUFFLES = 10
 _SURE = 3.0
 
 Vectors = NDArray[np.float64]

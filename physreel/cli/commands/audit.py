@@ -13,8 +13,6 @@ from physreel.cli.errors import guarded
 from physreel.cli.options import app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from physreel.audit.parameters import Declared
 
 
@@ -72,10 +70,11 @@ def audit(
     guarded(command)
 
 
-def _plans(dataset: str) -> Iterable[dict[str, Any]]:
+def _plans(dataset: str) -> dict[str, dict[str, Any]]:
+    """By the name that a scene has in the data set, its plan."""
     from physreel.manifest import read_manifest
 
-    return [line["plan"] for line in read_manifest(dataset) if line["kind"] == "plan"]
+    return {line["scene"]: line["plan"] for line in read_manifest(dataset) if line["kind"] == "plan"}
 
 
 def _scene(name: str) -> Any:
@@ -83,8 +82,8 @@ def _scene(name: str) -> Any:
     from physreel import registry
     from physreel.errors import PhysreelError
 
-    # Only names: a data set must not make us run a file that it names.
-    if not name.isidentifier() or name not in {entry.name for entry in registry.entries("scenes")}:
+    # Only names that are installed: a data set must not make us run a file that it names.
+    if name not in {entry.name for entry in registry.entries("scenes")}:
         return None
     try:
         return registry.load("scenes", name)
@@ -93,33 +92,43 @@ def _scene(name: str) -> Any:
 
 
 def headlines(dataset: str) -> dict[str, str | None]:
-    """By scene, the outcome field that people would predict first; None where the scene is not installed here."""
-    return {plan["scene"]: getattr(_scene(plan["scene"]), "headline", None) for plan in _plans(dataset)}
+    """By scene, the outcome field that one would predict first; None where the scene is not installed here."""
+    return {name: getattr(_scene(plan["scene"]), "headline", None) for name, plan in _plans(dataset).items()}
 
 
 def declared(dataset: str) -> dict[str, dict[str, Declared]]:
     """What each parameter was drawn from, by scene: the scene's default, or what the request put in its place."""
-    from physreel.audit.parameters import Declared
     from physreel.errors import PhysreelError
-    from physreel.scenes.parameters import Choice, FloatRange, IntRange
 
     found: dict[str, dict[str, Declared]] = {}
-    for plan in _plans(dataset):
+    for name, plan in _plans(dataset).items():
         scene = _scene(plan["scene"])
         if scene is None:
             continue
+        given = plan.get("parameters") or {}
+        # A split may have a region of its own; the data set has all of them.
+        regions = [given | own for own in (plan.get("split_parameters") or {}).values()] or [given]
+        if set(plan["splits"]) - set(plan.get("split_parameters") or {}):
+            regions.append(given)
         try:
-            values = scene.Parameters.read(plan["scene"], dict(plan.get("parameters") or {}))
-        except PhysreelError:  # of another version
+            drawn = [scene.Parameters.read(name, dict(region)) for region in regions]
+        except PhysreelError:  # of another version of the scene
             continue
-        own = found.setdefault(plan["scene"], {})
-        for name in type(values).model_fields:
-            value = getattr(values, name)
-            if isinstance(value, Choice):
-                own[name] = Declared(choices=value.values)
-            elif isinstance(value, (FloatRange, IntRange)):
-                own[name] = Declared(value.low, value.high, whole=isinstance(value, IntRange))
+        own = {field: _united([getattr(values, field) for values in drawn]) for field in type(drawn[0]).model_fields}
+        found[name] = {field: value for field, value in own.items() if value is not None}
     return found
+
+
+def _united(values: list[Any]) -> Declared | None:
+    from physreel.audit.parameters import Declared
+    from physreel.scenes.parameters import Choice, FloatRange, IntRange
+
+    if all(isinstance(value, Choice) for value in values):
+        return Declared(choices=tuple(dict.fromkeys(item for value in values for item in value.values)))
+    if all(isinstance(value, (FloatRange, IntRange)) for value in values):
+        low, high = min(value.low for value in values), max(value.high for value in values)
+        return Declared(low, high, whole=isinstance(values[0], IntRange))
+    return None
 
 
 def _with_thresholds() -> Any:
