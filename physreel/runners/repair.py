@@ -107,7 +107,8 @@ def repair(
         result.index = [problem.file for problem in index_problems(store, lines)]
         keeper.write_all(lines)
         result.manifest = store.read(MANIFEST) != before
-        _tidy(store, keeper, result, remove_strays=remove_strays)
+        folders = [keeper, *(work.folder for work in works if work.folder is not None)]
+        _tidy(store, folders, result, remove_strays=remove_strays)
     result.after = status(store.address, checksums=True)
     return result
 
@@ -149,6 +150,7 @@ class _Work:
         }
         self.scene: type[Scene] | None = None
         self.pipeline: Pipeline | None = None
+        self.folder: DatasetFolder | None = None
 
     def prepare(self, scenes: Sequence[type[Scene]], allow_versions: bool) -> list[str]:
         """Find what is needed to make it; returns why that cannot be."""
@@ -191,10 +193,7 @@ class _Work:
         folder.spool.mkdir(parents=True, exist_ok=True)
         total = sum(len(shard.members) for shard in shards)
         Run(folder, shards, total, progress).run(local_makers(pipeline, self.scene, workers))
-        if sum(line["kind"] == "shard" and line["scene"] == folder.scene for line in folder.lines) == len(
-            self.recorded.shards
-        ):
-            folder.tidy()
+        self.folder = folder
         return folder.lines
 
 
@@ -233,7 +232,7 @@ class _Mending(DatasetFolder):
         return self.store.size(entry["file"]) == entry["bytes"] and not wrong_sums(self.store, [line])
 
 
-def _tidy(store: Store, keeper: DatasetFolder, result: Repaired, *, remove_strays: bool) -> None:
+def _tidy(store: Store, folders: Sequence[DatasetFolder], result: Repaired, *, remove_strays: bool) -> None:
     """Remove what runs have left; clips that wait for the shards of an unfinished scene stay."""
     now = status(store.address)
     waiting = tuple(f"{HIDDEN}/{scene.scene}/" for scene in now.scenes if not scene.complete)
@@ -244,13 +243,15 @@ def _tidy(store: Store, keeper: DatasetFolder, result: Repaired, *, remove_stray
             continue
         store.remove(name)
         result.removed.append(name)
-    if all(scene.complete for scene in now.scenes if scene.scene == keeper.scene):
-        keeper.tidy()
+    complete = {scene.scene for scene in now.scenes if scene.complete}
+    for folder in folders:
+        if folder.scene in complete:
+            folder.tidy()
     if store.folder is not None:
         hidden = store.folder / HIDDEN
-        for folder in (*sorted(hidden.rglob("*"), reverse=True), hidden):
+        for path in (*sorted(hidden.rglob("*"), reverse=True), hidden):
             with suppress(OSError):  # a file, or a folder in which something waits
-                folder.rmdir()
+                path.rmdir()
 
 
 def _not_ours(store: Store, now: Status) -> list[str]:
