@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,13 +12,14 @@ from physreel import registry
 from physreel.errors import InputError, SpecError
 from physreel.pipeline import Pipeline
 from physreel.plan import Balance, Plan
-from physreel.runners.base import RunSummary
+from physreel.runners.base import Part, RunSummary
 from physreel.runners.local import Progress, preflight, run
 from physreel.scenes.base import ClipSettings, Scene
 from physreel.scenes.outcomes import OutcomeClasses
 from physreel.scenes.parameters import did_you_mean
 from physreel.scenes.regions import split_regions
 from physreel.spec import spec_problems
+from physreel.storage import Address
 from physreel.values import PASSES, Sample
 
 _PLUG_INS: dict[str, registry.Kind] = {
@@ -231,8 +231,9 @@ def generate(
     scene: str | type[Scene],
     *,
     count: int,
-    out: str | Path,
+    out: Address,
     seed: int = 0,
+    shard: str | None = None,
     workers: int | None = None,
     timeout_s: float | None = None,
     memory_limit_bytes: int | None = None,
@@ -242,13 +243,14 @@ def generate(
     progress: Progress | None = None,
     **options: Any,
 ) -> RunSummary:
-    """Write a data set of ``count`` clips to the folder ``out``; what is there already is not made again.
+    """Write a data set of ``count`` clips to ``out``; what is there already is not made again.
 
     Args:
         scene: a known name, ``module:Class``, ``file.py:Class``, or a class, also one of a script or notebook.
         count: samples.
-        out: a folder that is new, empty, or this same data set.
+        out: a folder, or an address such as ``s3://bucket/name``, that is new, empty, or this same data set.
         seed: of the data set.
+        shard: "k/n" for only the shards of job k, from 1, of an array of n jobs; ``physreel merge`` puts them together.
         workers: processes; None for one a core, 0 to work in this one.
         timeout_s: what a sample may take.
         memory_limit_bytes: address space of a worker.
@@ -262,10 +264,12 @@ def generate(
         InputError: the request cannot be run; all that is wrong is listed and nothing has been written.
         StorageError: the folder cannot be written to any more; the same call goes on later.
     """
+    part = None if shard is None else Part.read(shard)
     plan = make_plan(scene, count=count, seed=seed, **options)
     return run(
         plan,
         out,
+        part=part,
         workers=workers,
         scene=None if isinstance(scene, str) else scene,
         progress=progress,
