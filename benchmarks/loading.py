@@ -3,8 +3,9 @@
     python benchmarks/loading.py [DATASET]
 
 Without a data set, a few clips of falling objects are made first (256 x 256, 3 s, 24 frames a second, all passes and
-sound) and the time of that is the time of making. Needs torch (``pip install 'physreel[torch]'``). All is pinned to one core, measured in CPU seconds of the process,
-and what is compared is read in turn, so that a busy machine slows all alike.
+sound) and the time of that is the time of making. All is pinned to one core, measured in CPU seconds of the process,
+and what is compared is read in turn, so that a busy machine slows all alike. ClipDataset needs torch
+(``pip install 'physreel[torch]'``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from physreel.loaders import records
 
 PASSES = ("depth", "segmentation", "normals", "flow")
 SOUND_AND_PICTURE = ("video", "audio")
-CLIPS, ROUNDS = 16, 3
+CLIPS, ROUNDS = 8, 3
 
 
 def bare(folder: Path, names: tuple[str, ...]) -> Iterator[list[np.ndarray]]:
