@@ -26,7 +26,7 @@ from physreel.pipeline import Pipeline
 from physreel.runners.base import Failure
 from physreel.runners.folder import storage_error
 from physreel.runners.pool import given_up, pickled
-from physreel.runners.process import READY_S, TRIES_READY
+from physreel.runners.process import READY_S, TRIES_READY, Process
 from physreel.runners.ray_worker import RayWorker, versions
 from physreel.runners.spool import write_row
 from physreel.runners.tries import Attempt, Task, Tries
@@ -145,6 +145,7 @@ class RayMakers:
         self.again: deque[Task] = deque()
         self.unready = 0
         self._temporary: str | None = None
+        self._loud: Any = None
         self._ours = not ray.is_initialized()
         # A class of a lone file goes by value: other machines do not have the file.
         by_file = pipeline.plan.scene.partition(":")[0].endswith(".py")
@@ -152,7 +153,7 @@ class RayMakers:
         try:
             if self._ours:
                 self._connect(address)
-            self.job = ray.put(job)
+            self.job, self.job_there = job, ray.put(job)
             self.worker: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(RayWorker)
             self._resize()
         except BaseException:
@@ -180,7 +181,7 @@ class RayMakers:
                 f"--address {address}: cannot join this Ray cluster: {words}; give host:port as `ray start --head` "
                 "prints it, run this on one of its nodes, and have the same Ray and Python on all of them"
             ) from None
-        _silence()
+        self._loud = _silenced()
 
     # --- workers ---------------------------------------------------------------------------------------------------
 
@@ -189,7 +190,7 @@ class RayMakers:
         if self.elastic:
             self.count = max(1, int(self.ray.cluster_resources().get("CPU", 0)))
         while len(self.members) < self.count:
-            actor = self.worker.remote(self.job, os.getcwd(), list(sys.path), self.options)
+            actor = self.worker.remote(self.job_there, os.getcwd(), list(sys.path), self.options)
             self.members.append(_Member(actor, actor.hello.remote()))
 
     def _remove(self, member: _Member) -> None:
@@ -283,7 +284,8 @@ class RayMakers:
                 self._spool(task, found)
                 yield task, None
             elif self.tries.is_last(task, found):
-                yield task, self._given_up(task, found)
+                # Its world is drawn in a process of this machine: workers are busy, and have the same code.
+                yield task, given_up(task, found, Process(self.job).spec)
             else:
                 self.again.append(task)
 
@@ -308,8 +310,8 @@ class RayMakers:
         self.again.extendleft(reversed([waiting for waiting, _ in member.given]))
         self._remove(member)
         # Only where its node is known to live, the worker's death may be the sample's doing.
-        died = isinstance(error, self.ray.exceptions.ActorDiedError | self.ray.exceptions.OutOfMemoryError)
-        died = died and "worker process has died" in str(error) and self._lives(member.node)
+        died = isinstance(error, self.ray.exceptions.ActorDiedError) and self._lives(member.node)
+        died = died and "worker process has died" in str(error)
         name = "WorkerDied" if died else "NodeLost"
         failure = Failure(index=task.index, error=name, message=_reason(error))
         return Attempt(how="died" if died else "lost", failure=failure)
@@ -324,16 +326,6 @@ class RayMakers:
             write_row(Path(task.path), made.encoded)
         except OSError as error:
             raise storage_error(Path(task.path).parent, error) from None
-
-    def _given_up(self, task: Task, attempt: Attempt) -> Failure | None:
-        def spec(index: int) -> str | None:
-            for member in [member for member in self.members if member.ready]:
-                with suppress(self.ray.exceptions.RayError):
-                    found: str | None = self.ray.get(member.actor.spec.remote(index), timeout=READY_S)
-                    return found
-            return None
-
-        return given_up(task, attempt, spec)
 
     def _watch(self) -> None:
         """What time brings: workers that do not answer, nodes that come and go, none left."""
@@ -358,16 +350,20 @@ class RayMakers:
         if self._ours:
             with suppress(Exception):
                 self.ray.shutdown()
+                if self._loud is not None:
+                    self.ray._private.worker.print_to_stdstream = self._loud
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
 
-def _silence() -> None:
+def _silenced() -> Any:
     # Deaths of nodes and workers are answered by the run; Ray would print pages of a dead node's log to stdout.
     import ray._private.worker as inner
 
-    if hasattr(inner, "print_to_stdstream"):
+    loud = getattr(inner, "print_to_stdstream", None)
+    if loud is not None:
         inner.print_to_stdstream = lambda *_, **__: None
+    return loud
 
 
 def _reason(error: Exception) -> str:

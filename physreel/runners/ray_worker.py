@@ -48,10 +48,6 @@ class RayWorker:
         except PhysreelError as error:
             return error
 
-    def spec(self, index: int) -> str | None:
-        """The world of a sample as JSON, if it can be drawn."""
-        return self.process.spec(index)
-
 
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:

@@ -14,8 +14,8 @@ TRIES_RAISED, TRIES_DIED = 2, 4
 TRIES_LOST = 8
 """How often a sample is tried whose machine goes away: seldom its fault, but one that takes machines down must end."""
 
-_STARVED = 3
-"""So many samples that die or run out of a memory limit, with none made yet, and the limit is to blame."""
+_STARVED = 2
+"""So many samples that run out of a memory limit, or die of whatever, with none made yet, and the limit is to blame."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Tries:
     def __init__(self, memory_limit_bytes: int | None = None) -> None:
         self.memory_limit_bytes = memory_limit_bytes
         self._made = 0
-        self._starved = 0
+        self._starved: set[int] = set()
 
     def is_last(self, task: Task, attempt: Attempt) -> bool:
         """Enter an attempt; whether the sample is done with: made, or failed so often that it is given up.
@@ -72,19 +72,18 @@ class Tries:
         }[attempt.how]
         count = getattr(task, name) + 1
         setattr(task, name, count)
-        if count < tries:
-            return False
-        self._watch_memory(attempt)
-        return True
+        self._watch_memory(task, attempt, is_last=count >= tries)
+        return count >= tries
 
-    def _watch_memory(self, attempt: Attempt) -> None:
+    def _watch_memory(self, task: Task, attempt: Attempt, *, is_last: bool) -> None:
         limit, failure = self.memory_limit_bytes, attempt.failure
         if limit is None or self._made or failure is None:
             return
-        if attempt.how == "died" or "memory" in f"{failure.error} {failure.message}".lower():
-            self._starved += 1
-        if self._starved >= _STARVED:
+        words = f"{failure.error}: {failure.message}"
+        if "memory" in words.lower() or (attempt.how == "died" and is_last):
+            self._starved.add(task.index)
+        if len(self._starved) >= _STARVED:
             raise InputError(
                 f"the memory limit of {limit >> 20} MiB is too little: no sample was made, and the first "
-                f"{self._starved} ran out of memory or died ({failure.error}: {failure.message}); give more"
+                f"{_STARVED} ran out of memory or died ({words}); give more"
             )

@@ -23,6 +23,9 @@ SINGLE_THREADED = dict.fromkeys(_THREADS, "1")
 
 _PR_SET_PDEATHSIG = 1
 
+_NO_ROOM = ("memory", "failed to map segment", "can't start new thread")
+"""What is said where a library could not be loaded for want of room."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
@@ -78,11 +81,13 @@ def prepare(job: bytes) -> None:
     """
     try:
         _pipeline(job)
-    except (PhysreelError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
-        if "cannot allocate memory" in str(error).lower():  # a library that could not be mapped
+        if any(words in str(error).lower() for words in _NO_ROOM):
             raise MemoryError(str(error)) from None
+        if isinstance(error, PhysreelError):
+            raise
         raise InputError(
             f"a worker process cannot load what the run needs: {type(error).__name__}: {error}; put your classes "
             "into a module or file that can be imported, or use --workers 0"
