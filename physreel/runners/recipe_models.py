@@ -165,6 +165,13 @@ def recipe_problems(error: ValidationError) -> list[tuple[tuple[str, ...], str]]
             known = list(_model_at(path[:-1]).model_fields)
             found.append((path, f"there is no such key{did_you_mean(path[-1], known)}; known here: {', '.join(known)}"))
             continue
+        if item["type"] == "missing":
+            found.append((path, "is missing"))
+            continue
+        if item["type"] == "model_type":
+            number = {"scenes": " or a count", "splits": " or a share"}.get(path[-2] if len(path) > 1 else "", "")
+            found.append((path, f"must be a mapping of {', '.join(_model_at(path).model_fields)}{number}"))
+            continue
         if not path:  # found by a look at the whole, and with the path in the words
             for line in item["msg"].removeprefix("Value error, ").split("\n"):
                 head, colon, rest = line.partition(": ")

@@ -19,8 +19,9 @@ from physreel.runners.folder import DatasetFolder
 from physreel.runners.recipe_file import RecipeText, read_recipe
 from physreel.runners.recipe_models import Recipe, SceneSettings, recipe_problems
 from physreel.runners.requests import make_plan
+from physreel.runners.whole import check_whole
 from physreel.scenes.base import Scene
-from physreel.storage import Address
+from physreel.storage import Address, open_store
 
 _PASSED_ON = (
     "seed", "fps", "duration_s", "quality", "passes", "audio", "simulator", "video_renderer", "audio_renderer",
@@ -223,9 +224,12 @@ def check_recipe(
     problems: list[str] = []
     for one in planned:
         pipeline = Pipeline(one.plan, scene=one.scene)
-        folder = DatasetFolder(out, one.name, pipeline.exporter, local.plan_record(pipeline), part=part)
         try:
-            folder.check(retry_failed=retry_failed)
+            if pipeline.exporter.of_whole:
+                check_whole(one.plan, open_store(out), one.name, part=part)
+            else:
+                folder = DatasetFolder(out, one.name, pipeline.exporter, local.plan_record(pipeline), part=part)
+                folder.check(retry_failed=retry_failed)
         except InputError as error:
             problems.append(str(error))
     if problems:
@@ -242,24 +246,19 @@ def run_planned(
 ) -> list[RunSummary]:
     """Run the plans one after the other, with one progress over all."""
     plans = list(planned)
-    total = sum(one.plan.count for one in plans)
-    done_before = failed_before = 0
+    totals = [one.plan.count for one in plans]
+    failed_before = 0
     summaries: list[RunSummary] = []
-    for one in plans:
+    for k, one in enumerate(plans):
 
-        def tell(done: int, _: int, failed: int, before: int = done_before, lost: int = failed_before) -> None:
+        def tell(done: int, total: int, failed: int, k: int = k, lost: int = failed_before) -> None:
+            totals[k] = total  # a job of an array makes a part of them
             if progress is not None:
-                progress(before + done, total, lost + failed)
+                progress(sum(totals[:k]) + done, sum(totals), lost + failed)
 
         summary = run(one.plan, out, scene=one.scene, progress=None if progress is None else tell, **run_options)
         summaries.append(summary)
-        done_before += one.plan.count
         failed_before += summary.failed
         if progress is not None:
-            progress(done_before, total, failed_before)
+            progress(sum(totals[: k + 1]), sum(totals), failed_before)
     return summaries
-
-
-def overridable() -> tuple[str, ...]:
-    """The settings that ``overrides`` may name."""
-    return (*_PASSED_ON, "size", "exporter")

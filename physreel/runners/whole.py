@@ -46,15 +46,8 @@ def run_whole(
     """
     store = open_store(out)
     exporter: type[Exporter] = registry.load("exporters", plan.exporter)
+    check_whole(plan, store, scene, part=options.get("part"))
     there = check_place(store)
-    problems = _problems(plan, scene, there, store)
-    if options.get("part") is not None:
-        problems.append(
-            f"--shard: {plan.exporter} numbers clips throughout and cannot be written in parts; store parquet, merge, "
-            f"and then run `physreel convert DATASET NEW --to {plan.exporter}`"
-        )
-    if problems:
-        raise InputError("\n".join(problems))
     staged = f"{os.fspath(out).rstrip('/')}/{_STAGED}/{scene}"
     failed = any(line["kind"] == "failure" and line["scene"] == scene for line in there)
     if _is_complete(store, scene, there) and not (failed and options.get("retry_failed")):
@@ -72,6 +65,18 @@ def run_whole(
     if not made.failed:
         _remove(store, scene)
     return replace(_with_all_bytes(summary(out, scene), store), made=made.made)
+
+
+def check_whole(plan: Plan, store: Store, scene: str, *, part: Any = None) -> None:
+    """Raise InputError if this place cannot become, or go on being, this data set. Writes nothing."""
+    problems = _problems(plan, scene, check_place(store), store)
+    if part is not None:
+        problems.append(
+            f"--shard: {plan.exporter} numbers clips throughout and cannot be written in parts; store parquet, merge, "
+            f"and then run `physreel convert DATASET NEW --to {plan.exporter}`"
+        )
+    if problems:
+        raise InputError("\n".join(problems))
 
 
 def _problems(plan: Plan, scene: str, lines: list[dict[str, Any]], store: Store) -> list[str]:
