@@ -72,8 +72,10 @@ class Tries:
         }[attempt.how]
         count = getattr(task, name) + 1
         setattr(task, name, count)
+        if attempt.how == "raised" and attempt.failure is not None and attempt.failure.error == "SampleError":
+            return True  # no world had the wanted outcome: the seed decided that, and would again
         self._watch_memory(task, attempt, is_last=count >= tries)
-        return count >= tries
+        return bool(count >= tries)
 
     def _watch_memory(self, task: Task, attempt: Attempt, *, is_last: bool) -> None:
         limit, failure = self.memory_limit_bytes, attempt.failure
