@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from physreel.errors import InputError, MissingDependencyError, SpecError
 from physreel.loaders.records import records
 from physreel.runners import worker
 from physreel.runners.local import run
-from physreel.runners.process import sigint_blocked
+from physreel.runners.process import READY_S, sigint_blocked
 from physreel.runners.requests import make_plan
 from physreel.starting.sane import problems_of
 
@@ -171,16 +171,13 @@ def _in_processes(scenes: Sequence[str], count: int, timeout_s: float) -> Iterat
     """Results as they end. A process that dies or takes too long is replaced, and its scene told so."""
     todo = list(scenes)
     at: dict[int, tuple[str, Future[SceneResult], float]] = {}
-    executors: dict[int, Any] = {}
+    executors = {k: _Executor() for k in range(count)}
     try:
         while todo or at:
             for k in range(count):
                 if k not in at and todo:
                     scene = todo.pop(0)
-                    if k not in executors:
-                        executors[k] = _new_executor()
-                    with sigint_blocked():
-                        at[k] = scene, executors[k].submit(try_scene, scene), time.monotonic() + timeout_s
+                    at[k] = scene, executors[k].submit(scene), time.monotonic() + timeout_s
             pause = max(0.0, min(deadline for _, _, deadline in at.values()) - time.monotonic())
             wait([future for _, future, _ in at.values()], pause, FIRST_COMPLETED)
             for k, (scene, future, deadline) in list(at.items()):
@@ -190,7 +187,8 @@ def _in_processes(scenes: Sequence[str], count: int, timeout_s: float) -> Iterat
                 del at[k]
                 broken = None if late else future.exception()
                 if late or broken is not None:
-                    executors.pop(k).shutdown(wait=True, kill_workers=True)
+                    executors[k].close()
+                    executors[k] = _Executor()
                     died = "its process died: " + " ".join(str(broken).split())
                     problem = f"it took longer than {timeout_s:g} s" if late else died
                     yield SceneResult(scene, "error", timeout_s if late else 0.0, problems=(problem,))
@@ -198,12 +196,39 @@ def _in_processes(scenes: Sequence[str], count: int, timeout_s: float) -> Iterat
                     yield future.result()
     finally:
         for executor in executors.values():
-            executor.shutdown(wait=True, kill_workers=True)
+            executor.close()
 
 
-def _new_executor() -> Any:
-    from loky import ProcessPoolExecutor
+class _Executor:
+    """One process, which begins to import what all scenes need as soon as it is made."""
 
-    return ProcessPoolExecutor(
-        max_workers=1, timeout=None, env=worker.SINGLE_THREADED, initializer=worker.start, initargs=(os.getpid(), None)
-    )
+    def __init__(self) -> None:
+        from loky import ProcessPoolExecutor
+
+        self.executor = ProcessPoolExecutor(
+            max_workers=1,
+            timeout=None,
+            env=worker.SINGLE_THREADED,
+            initializer=worker.start,
+            initargs=(os.getpid(), None),
+        )
+        with sigint_blocked():
+            self.ready = self.executor.submit(_warm_up)
+
+    def submit(self, scene: str) -> Future[SceneResult]:
+        """Begin with a scene, once the process is ready: a scene's time is its own."""
+        wait([self.ready], READY_S)
+        try:
+            future: Future[SceneResult] = self.executor.submit(try_scene, scene)
+        except BrokenExecutor as error:
+            future = Future()
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        self.executor.shutdown(wait=True, kill_workers=True)
+
+
+def _warm_up() -> None:
+    """Nothing more: to find this function, the process has imported this module."""
