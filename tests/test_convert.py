@@ -18,7 +18,9 @@ from fakes import plan_values
 
 from physreel.errors import InputError
 from physreel.loaders.records import records
+from physreel.pipeline import Pipeline
 from physreel.plan import Plan
+from physreel.runners.base import Part
 from physreel.runners.convert import convert
 from physreel.runners.local import run
 
@@ -91,8 +93,6 @@ def test_other_shards_are_those_of_a_run_with_that_size(tmp_path, original, to):
 def test_missing_clips_stay_missing_and_told_of(tmp_path, monkeypatch):
     faults = tmp_path / "faults"
     faults.mkdir()
-    from physreel.pipeline import Pipeline
-
     pipeline = Pipeline(Plan(**plan_values()))
     for index in (1, 5):
         (faults / f"{pipeline.spec(index).bodies[1].position_m[2] * 1000:.0f}").write_text("raise")
@@ -251,3 +251,86 @@ def test_progress_counts_every_clip_once(original, tmp_path):
         assert told[0] == (0, 10)
         assert [done for done, _ in told] == sorted(done for done, _ in told)
         assert told[-1] == (10, 10)
+
+
+def test_a_run_to_lerobot_that_was_killed_goes_on_and_a_second_scene_joins_it(tmp_path):
+    from fakes import Drop
+
+    class Fall(Drop):
+        """Another scene."""
+
+        name = "fall"
+
+    generated(tmp_path / "whole", exporter="lerobot")
+    run(Plan(**plan_values(exporter="lerobot", count=3)), tmp_path / "whole", workers=0, scene=Fall)
+    out = tmp_path / "out"
+
+    class StopError(Exception):
+        pass
+
+    def stop(done, total, failed):
+        if done == 5:
+            raise StopError
+
+    with pytest.raises(StopError):
+        run(Plan(**plan_values(splits=SPLITS, exporter="lerobot")), out, workers=0, progress=stop)
+    assert [path.name for path in out.iterdir()] == [".physreel"]
+    assert run(Plan(**plan_values(splits=SPLITS, exporter="lerobot")), out, workers=0).made < 10
+    run(Plan(**plan_values(exporter="lerobot", count=3)), out, workers=0, scene=Fall)
+    assert tree(out) == tree(tmp_path / "whole")
+    assert not (out / ".physreel").exists()
+    assert (out / "drop" / "meta" / "info.json").exists()
+    assert (out / "fall" / "meta" / "info.json").exists()
+
+
+def test_clips_that_failed_can_be_tried_again_for_lerobot(tmp_path, monkeypatch):
+    generated(tmp_path / "whole", exporter="lerobot")
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    plan = Plan(**plan_values(splits=SPLITS, exporter="lerobot"))
+    fault = faults / f"{Pipeline(plan).spec(6).bodies[1].position_m[2] * 1000:.0f}"
+    fault.write_text("raise")
+    monkeypatch.setenv("PHYSREEL_TEST_FAULTS", str(faults))
+    out = tmp_path / "out"
+    assert run(plan, out, workers=0).failed == 1
+    assert [record["index"] for record in records(out)].count(6) == 0
+    assert run(plan, out, workers=0).made == 0
+    fault.unlink()
+    again = run(plan, out, workers=0, retry_failed=True)
+    assert again.failed == 0
+    assert 0 < again.made < 10
+    assert tree(out) == tree(tmp_path / "whole")
+
+
+def test_another_request_or_format_for_a_lerobot_folder_is_refused(tmp_path):
+    generated(tmp_path / "out", exporter="lerobot")
+    before = tree(tmp_path / "out")
+    with pytest.raises(InputError, match="count: was 10, now 11"):
+        generated(tmp_path / "out", exporter="lerobot", count=11)
+    with pytest.raises(InputError, match='exporter: was "lerobot", now "parquet"'):
+        generated(tmp_path / "out")
+    with pytest.raises(InputError, match="numbers clips throughout"):
+        run(Plan(**plan_values(exporter="lerobot")), tmp_path / "new", workers=0, part=Part(1, 2))
+    assert tree(tmp_path / "out") == before
+
+
+def command(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "physreel", *words], capture_output=True, text=True)
+
+
+def test_the_command_converts_and_info_and_unpack_read_what_it_wrote(tmp_path, original):
+    done = command("convert", str(original), str(tmp_path / "b"), "--to", "lerobot", "--progress")
+    assert done.returncode == 0, done.stderr
+    assert "10 clips of drop in" in done.stdout
+    assert "10/10" in done.stderr
+    told = command("info", str(tmp_path / "b"))
+    assert "complete" in told.stdout
+    assert "height_m: " in told.stdout
+    unpacked = command("unpack", str(tmp_path / "b"), "--out", str(tmp_path / "files"), "--limit", "3")
+    assert unpacked.returncode == 0, unpacked.stderr
+    assert len(list((tmp_path / "files").glob("*.mp4"))) == 3
+    wrong = command("convert", str(tmp_path / "b"), str(tmp_path / "c"), "--to", "tar", "--shard-size", "0")
+    assert wrong.returncode == 2
+    assert wrong.stderr.count("\n  - ") >= 3
+    assert "Traceback" not in wrong.stderr
+    assert not (tmp_path / "c").exists()

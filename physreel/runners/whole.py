@@ -16,6 +16,7 @@ from physreel.plan import Plan
 from physreel.runners.base import RunSummary
 from physreel.runners.convert import Conversion, Source
 from physreel.runners.converted import Target
+from physreel.runners.folder import differences
 from physreel.runners.place import check_place
 from physreel.storage import Address, Store, open_store
 
@@ -91,10 +92,10 @@ def _problems(plan: Plan, scene: str, lines: list[dict[str, Any]], store: Store)
                 f"{plan.exporter!r}; use the same exporter, or name another folder"
             )
         elif line["scene"] == scene and old != new:
-            changes = [f"{key}: was {old.get(key)}, now {new.get(key)}" for key in new if old.get(key) != new.get(key)]
+            changes = "; ".join(differences(old, new))
             found.append(
-                f"--out {store} already holds scene {scene!r} from another request ({'; '.join(changes)}); repeat "
-                "the old request, or name another folder"
+                f"--out {store} already holds scene {scene!r} from another request ({changes}); repeat the old "
+                "request, or name another folder"
             )
     return found
 
