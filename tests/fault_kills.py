@@ -206,7 +206,12 @@ class Nodes:
         self.nodes = [self._add() for _ in range(2)]
 
     def _add(self):
-        return self.cluster.add_node(num_cpus=1, object_store_memory=self.size, wait=False)
+        for _ in range(5):
+            try:
+                return self.cluster.add_node(num_cpus=1, object_store_memory=self.size, wait=False)
+            except Exception:  # on a busy machine one may not be up in time
+                time.sleep(1.0)
+        raise RuntimeError("no node of Ray could be begun")
 
     @property
     def address(self) -> str:

@@ -257,6 +257,7 @@ def test_a_process_that_dies_while_it_has_no_sample_is_replaced_and_no_sample_bl
 
 def test_a_sample_that_hangs_is_ended_by_the_timeout(tmp_path, faults, monkeypatch):
     monkeypatch.setattr("physreel.runners.process.WARM_UP_S", 4.0)
+    monkeypatch.setattr("physreel.runners.process.WARM_UP_AGAIN_S", 2.0)
     monkeypatch.setattr("physreel.runners.tries.TRIES_DIED", 2)
     (faults / height_name(1)).write_text("hang")
     summary = run(plan(count=5), tmp_path / "out", workers=2, timeout_s=4.0)

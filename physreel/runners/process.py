@@ -22,6 +22,9 @@ from physreel.runners.tries import Attempt
 READY_S, WARM_UP_S = 120.0, 120.0
 """What a timeout leaves a process to import things, and the run's first samples to compile them."""
 
+WARM_UP_AGAIN_S = 15.0
+"""The same for the first sample of a process that replaces another: what there was to compile is compiled by then."""
+
 TRIES_READY, TRIES_READY_AGAIN = 3, 12
 """Deaths in a row before it could begin with which a process is given up: of one that never could, and one that has."""
 
@@ -205,7 +208,7 @@ class Process:
 
     def _replace(self) -> None:
         self.close()
-        self._executor, self._ready, self._first, self._grace_s = self._new_executor(), False, None, 0.0
+        self._executor, self._ready, self._first, self._grace_s = self._new_executor(), False, None, WARM_UP_AGAIN_S
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
