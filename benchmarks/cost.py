@@ -6,8 +6,8 @@
 One core, pinned; CPU seconds of the process, not time by the clock, so that a busy machine matters little. A clip is
 made once, whole, and then filmed and encoded again for each size and choice of passes; simulation, sound and labels are
 counted from the whole. The first clip of a scene loads kernels and is not counted. Liquids are made as drafts, and
-those named by ``--standard`` at quality standard too. The tables go to stdout as Markdown, and with ``--write docs/cluster.md`` into
-that page, between its marks.
+those named by ``--standard`` at quality standard too. The tables go to stdout as Markdown, and with
+``--write docs/cluster.md`` into that page, between its marks.
 """
 
 from __future__ import annotations
