@@ -17,7 +17,7 @@ import pytest
 from datasets_by_hand import sample_of, write_parquet
 from sample_builders import PASSES
 
-from physreel.exporters.card import WEBDATASET_EXAMPLE
+from physreel.exporters.card import LEROBOT_EXAMPLE, WEBDATASET_EXAMPLE
 from physreel.loaders.decode import decode_audio, decode_pass, decode_video
 from physreel.loaders.records import records
 from physreel.runners.convert import convert
@@ -196,3 +196,29 @@ def test_the_lines_in_the_card_read_a_tar_without_physreel(tars):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2 ")
     assert "48000" in done.stdout
+
+
+def python_blocks() -> list[str]:
+    text = (TESTS.parent / "docs" / "formats.md").read_text()
+    return [part.partition("```")[0] for part in text.split("```python\n")[1:]]
+
+
+def test_the_lines_in_the_document_are_those_of_the_cards():
+    blocks = python_blocks()
+    assert WEBDATASET_EXAMPLE in blocks
+    assert LEROBOT_EXAMPLE in blocks
+
+
+@pytest.mark.parametrize("stored", ["parquet", "tars", "lerobot"])
+def test_the_lines_in_the_document_read_records_of_every_format(stored, request):
+    space = {"folder": str(request.getfixturevalue(stored))}
+    exec(next(block for block in python_blocks() if "records(folder)" in block), space)
+    assert space["caption"] == sample_of(COUNT - 1).caption
+    assert space["frames"].shape == sample_of(0).clip.views[0].rgb.shape
+
+
+def test_the_lines_in_the_document_read_tables(parquet):
+    import glob
+
+    block = next(block for block in python_blocks() if "duckdb" in block)
+    exec(block, {"folder": str(parquet), "glob": glob})
