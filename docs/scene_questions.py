@@ -6,6 +6,7 @@ import ast
 import inspect
 import sys
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 
 from physreel.scenes.base import Scene
@@ -38,8 +39,7 @@ def questions_of(scene: type[Scene]) -> list[Asked]:
     if method is None:
         return []
     module = sys.modules[scene.__module__]
-    tree = ast.parse(inspect.getsource(module))
-    body = next(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == scene.__name__)
+    body = next(n for n in _tree(module).body if isinstance(n, ast.ClassDef) and n.name == scene.__name__)
     start = next(node for node in body.body if isinstance(node, ast.FunctionDef) and node.name == "questions")
     found: dict[str, Asked] = {}
     _read(start, module, set(), found)
@@ -55,6 +55,11 @@ def _read(node: ast.AST, module: ModuleType, seen: set[tuple[str, str]], found: 
                     found[asked.kind] = asked
         elif isinstance(part, (ast.Name, ast.Attribute)):
             _follow(part, module, seen, found)
+
+
+@cache
+def _tree(module: ModuleType) -> ast.Module:
+    return ast.parse(inspect.getsource(module))
 
 
 def _in_order(node: ast.AST) -> list[ast.AST]:
@@ -75,8 +80,7 @@ def _follow(part: ast.AST, module: ModuleType, seen: set[tuple[str, str]], found
         return
     seen.add(key)
     home = sys.modules[target.__module__]
-    source = ast.parse(inspect.getsource(home))
-    for node in source.body:
+    for node in _tree(home).body:
         if isinstance(node, ast.FunctionDef) and node.name == target.__name__:
             _read(node, home, seen, found)
 

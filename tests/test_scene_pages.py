@@ -108,12 +108,12 @@ def test_events_and_general_questions_are_those_that_there_are():
         assert re.search(rf"\b{kind}\b", Event.__doc__ or ""), kind
 
 
-@pytest.mark.parametrize(("name", "count"), [("falling", 3), ("gears", 2), ("bearing", 1), ("engine", 2)])
+@pytest.mark.parametrize(("name", "count"), [("falling", 2), ("gears", 1), ("bearing", 1)])
 def test_what_is_asked_and_happens_in_clips_is_on_the_page(name, count):
     from physreel.pipeline import Pipeline
     from physreel.plan import Plan
 
-    clip = scene(name).default_clip.model_copy(update={"width": 32, "height": 32, "fps": 12, "duration_s": 1.5})
+    clip = scene(name).default_clip.model_copy(update={"width": 32, "height": 32, "fps": 12, "duration_s": 1.0})
     plan = Plan(
         scene=name, count=count, seed=11, clip=clip, video_renderer="fakes:FlatRenderer",
         audio_renderer="fakes:TickRenderer",
