@@ -124,6 +124,15 @@ def test_rows_by_number_are_the_rows_in_order(stored, monkeypatch):
     assert len(opened) == len(set(opened))
 
 
+@pytest.mark.parametrize("exporter", ["webdataset", "lerobot"])
+def test_rows_by_number_whatever_the_format(tmp_path, exporter):
+    run(Plan(**plan_values(count=18, shard_size=20, exporter=exporter, passes=("rgb",))), tmp_path / "out", workers=0)
+    every = [record.row for record in records(tmp_path / "out", columns=["index", "video"])]
+    reader = RowReader(open_store(tmp_path / "out"), shard_files(tmp_path / "out"), ["index", "video"])
+    numbers = [17, 2, 16, 0]
+    assert [record.row for record in reader.read(np.array([[0, k] for k in numbers]), 4)] == [every[k] for k in numbers]
+
+
 def test_only_what_is_asked_for_is_read(stored):
     reader = RowReader(open_store(stored), shard_files(stored), ["sample_id", "fps", "not there"])
     assert all(set(record) == {"sample_id", "fps"} for record in reader.read(np.array([[0, 3], [2, 1]]), 2))

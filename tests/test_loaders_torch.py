@@ -174,6 +174,8 @@ def test_no_global_generator_is_used(stored):
 
 
 def test_ranks_are_told_whole(stored):
+    with pytest.raises(InputError, match="batch_size is None"):
+        ClipLoader(names(stored), batch_size=None)
     with pytest.raises(InputError, match="both rank and ranks"):
         names(stored, rank=0)
     with pytest.raises(InputError, match="rank is 2 of 2"):

@@ -167,11 +167,16 @@ class ClipLoader(torch.utils.data.DataLoader):  # type: ignore[misc]
         batch_size: clips in a batch.
         **options: as those of DataLoader; ``collate_fn`` is by default ``collate`` of this module.
 
+    Raises:
+        InputError: no batch size.
+
     Attributes:
         epoch: the epoch that is read, or that the next pass reads.
     """
 
     def __init__(self, dataset: ClipDataset, batch_size: int = 1, **options: Any) -> None:
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size is {batch_size!r}; a ClipLoader counts batches, so it must be at least 1")
         options.setdefault("collate_fn", collate)
         # Without one, DataLoader draws from the global generator.
         options.setdefault("generator", torch.Generator().manual_seed(dataset.order.seed))
