@@ -21,6 +21,7 @@ FORMAT = {"kind": "format", "physreel_dataset": 1}
 
 _PART = re.compile(r"manifest-(\d{5})-of-(\d{5})\.jsonl")
 _CHECKED = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.DOTALL)
+_END = b',"check":"' + b"0" * 16 + b'"}'
 _HEALED_BYTES = 8192
 """Longer damaged stretches are not tried to be healed: it takes seconds for each thousand bytes."""
 
@@ -160,7 +161,7 @@ def healed(text: bytes) -> bytes:
 
 
 def _mended(stretch: bytes) -> bytes:
-    if len(stretch) > _HEALED_BYTES:
+    if len(stretch) > _HEALED_BYTES or not _ends_almost_well(stretch):
         return stretch
     trial = bytearray(stretch)
     for place, old in enumerate(stretch):
@@ -172,6 +173,14 @@ def _mended(stretch: bytes) -> bytes:
                 return bytes(trial)
         trial[place] = old
     return stretch
+
+
+def _ends_almost_well(stretch: bytes) -> bool:
+    """Whether it may end in a checksum of which at most one byte is another: what was torn off cannot be guessed."""
+    end, digits = stretch[-len(_END) :], b"0123456789abcdef"
+    pairs = zip(end, _END, strict=False)
+    wrong = sum(byte not in digits if must == ord("0") else byte != must for byte, must in pairs)
+    return len(end) == len(_END) and wrong <= 1
 
 
 def _is_right(stretch: bytes) -> bool:

@@ -253,7 +253,8 @@ class DatasetFolder:
 
     def _append(self, lines: Lines) -> None:
         if self.store.folder is None:
-            self._write_manifest(self._lines + lines)
+            self._put(self.manifest, "".join(map(manifest_line, self._lines + lines)).encode())
+            self._lines += lines
             return
         path = self.store.folder / self.manifest
         size = path.stat().st_size
@@ -307,6 +308,9 @@ class DatasetFolder:
         with suppress(FileNotFoundError):
             if self.store.read(name) == data:
                 return
+        self._put(name, data)
+
+    def _put(self, name: str, data: bytes) -> None:
         hidden = self.hidden / f"{Path(name).name}.tmp"
         with self.writing(hidden) as file:
             file.write(data)

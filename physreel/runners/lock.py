@@ -82,6 +82,7 @@ def _by_lease(locks: ExitStack, store: Store, part: str) -> Callable[[], None]:
     for name in [others] if others else [] if part else part_leases(store):
         if is_alive(store, name):
             raise busy(store, lease_holder(store, name))
+        store.remove(name)
     return lease.check
 
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,10 +66,18 @@ def hidden_folder(store: Store, plan_record: dict[str, Any], part: str = "") -> 
     """
     if store.folder is not None:
         return store.folder / HIDDEN / part
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    scratch = Path(os.environ.get("PHYSREEL_SCRATCH") or Path(cache) / "physreel")
+    scratch = os.environ.get("PHYSREEL_SCRATCH") or _cache()
     asked = json.dumps([store.address, part, plan_record], sort_keys=True)
-    return scratch / f"run-{hashlib.sha256(asked.encode()).hexdigest()[:20]}"
+    return Path(scratch) / f"run-{hashlib.sha256(asked.encode()).hexdigest()[:20]}"
+
+
+def _cache() -> Path:
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache) / "physreel"
+    try:
+        return Path.home() / ".cache" / "physreel"
+    except RuntimeError:  # in a container, a user without a name has no home
+        return Path(tempfile.gettempdir()) / f"physreel-{os.getuid()}"
 
 
 @contextmanager

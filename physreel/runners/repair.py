@@ -158,8 +158,8 @@ class _Work:
         what = f"scene {recorded.scene!r}, of which {len(self.todo)} files are to be made anew"
         if any(name not in recorded.names for name in self.todo):
             return [
-                f"{what}: files of the format {recorded.plan.exporter!r} are written from a whole data set; "
-                "run `physreel convert` again"
+                f"{what}: files of the format {recorded.plan.exporter!r} number clips throughout and are written from "
+                "a whole data set; repeat the command that wrote it, generate or convert, with a new folder"
             ]
         self.scene = next((one for one in scenes if one.name == recorded.scene), None)
         try:
@@ -235,11 +235,9 @@ class _Mending(DatasetFolder):
 def _tidy(store: Store, folders: Sequence[DatasetFolder], result: Repaired, *, remove_strays: bool) -> None:
     """Remove what runs have left; clips that wait for the shards of an unfinished scene stay."""
     now = status(store.address)
-    waiting = tuple(f"{HIDDEN}/{scene.scene}/" for scene in now.scenes if not scene.complete)
     for name in _not_ours(store, now):
         leftover = name.startswith(f"{HIDDEN}/") or Path(name).name.startswith(".")
-        waits = name.startswith(waiting) and name.endswith(".row")
-        if f"{HIDDEN}/lock-" in name or waits or not (leftover or remove_strays):
+        if f"{HIDDEN}/lock-" in name or now.waits(name) or not (leftover or remove_strays):
             continue
         store.remove(name)
         result.removed.append(name)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from physreel.errors import InputError
 from physreel.manifest import MANIFEST, Scan, part_names, part_of, scan
 from physreel.runners.folder import files_of
-from physreel.runners.lock import folder_is_held, lease_is_held, leases, part_leases
+from physreel.runners.lock import folder_is_held, lease_is_held, part_leases
 from physreel.runners.place import HIDDEN
 from physreel.runners.recorded import plans_of
 from physreel.storage import Address, Store, open_store
@@ -97,6 +97,18 @@ class Status:
         """Whether all that was asked for is entered, and merged."""
         return bool(self.scenes) and all(scene.complete and not scene.part for scene in self.scenes)
 
+    def waits(self, name: str) -> bool:
+        """Whether a hidden file is one that the same command will need.
+
+        A clip that waits is, and what a format of whole data sets is written from, while a clip may be tried again.
+        """
+        for one in self.scenes:
+            if not one.complete and name.startswith(f"{HIDDEN}/{_part_folder(one.part)}{one.scene}/"):
+                return name.endswith(".row")
+            if name.startswith(f"{HIDDEN}/whole/{one.scene}/"):
+                return not one.complete or one.failures > 0
+        return False
+
     def as_json(self) -> dict[str, Any]:
         """All of it as plain values."""
         found = asdict(self)
@@ -148,12 +160,11 @@ def status(out: Address, *, checksums: bool = False, progress: Progress | None =
         found.problems += wrong_sums(store, whole, progress)
     for scene in found.scenes:
         hidden = f"{HIDDEN}/{_part_folder(scene.part)}{scene.scene}/"
-        own = {name for name in sizes if name.startswith(hidden)}
-        if not scene.complete:
-            scene.waiting = sum(name.endswith(".row") for name in own)
-            known |= own
-    if not found.complete:  # the next run breaks them
-        known |= {*leases(store, HIDDEN), *part_leases(store)}
+        scene.waiting = sum(found.waits(name) for name in sizes if name.startswith(hidden))
+    if found.complete:
+        known |= {name for name in sizes if found.waits(name)}
+    else:  # the next run removes what it does not need
+        known |= {name for name in sizes if name.startswith(f"{HIDDEN}/")}
     if not found.writing:
         found.problems += _strays(set(sizes) - known)
     return found
