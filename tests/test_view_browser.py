@@ -467,11 +467,11 @@ def test_ten_thousand_rows_stay_usable(browser, large, capsys):
         "scroll": "() => { document.getElementById('scroller').scrollTop = 150000; }",
         "end": "() => { document.getElementById('scroller').scrollTop = 1e9; }",
     }
-    taken = {}
-    for name, act in acts.items():
+    taken: dict[str, float] = {}
+    for name, act in [*acts.items()] * 3:
         before = worked_ms()
         page.evaluate(f"async () => {{ await ({act})(); {shows} }}")
-        taken[name] = worked_ms() - before
+        taken[name] = min(taken.get(name, np.inf), worked_ms() - before)
     assert page.locator(".card").count() < 80
     shown = page.evaluate("physreelView.parseState(location.hash)")
     assert shown["sort"] == "outcome.size_3"
@@ -484,7 +484,7 @@ def test_ten_thousand_rows_stay_usable(browser, large, capsys):
         print(f"\n10,000 rows: grid {first_s:.2f} s, all {all_s:.2f} s, heap {heap / 1e6:.0f} MB, {nodes} elements,",
               ", ".join(f"{name} {ms:.0f} ms" for name, ms in taken.items()))  # fmt: skip
     # The bars are 200 ms and 2 s on a machine that does nothing else; where tests run, caches and cores are shared.
-    assert max(taken.values()) < 600, taken
+    assert max(taken.values()) < 400, taken
     assert first_s < 6.0
     assert nodes < 2000
     assert heap < 150e6
