@@ -159,17 +159,30 @@ def test_engines_that_stick_in_c_crash_or_run_out_of_memory_cost_their_own_sampl
     assert all(failure.spec for failure in summary.failures)
 
 
-@pytest.mark.parametrize(("limit", "words"), [(256, "for a worker to begin"), (900, "no sample was made")])
-def test_a_memory_limit_that_is_too_little_is_one_message_and_no_failure(tmp_path, limit, words):
-    # 256 MiB do not hold the imports; 900 MiB hold those, and no engine.
-    command = [*COMMAND, "--out", str(tmp_path / "out"), "--workers", "1", "--memory-limit", f"{limit}M"]
+def test_a_memory_limit_that_does_not_hold_the_imports_is_one_message_and_no_failure(tmp_path):
+    command = [*COMMAND, "--out", str(tmp_path / "out"), "--workers", "1", "--memory-limit", "256M"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2, done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("physreel: ")]
     assert len(lines) == 1
-    assert f"the memory limit of {limit} MiB is too little" in lines[0]
-    assert words in lines[0]
+    assert "the memory limit of 256 MiB is too little for a worker to begin" in lines[0]
     assert '"failure"' not in (tmp_path / "out" / "manifest.jsonl").read_text()
+
+
+def test_a_memory_limit_that_holds_no_engine_is_told_after_two_samples():
+    def starved(index: int) -> tuple[Task, Attempt]:
+        failure = Failure(index=index, error="MemoryError", message="Unable to allocate 1. GiB")
+        return Task(index, "x"), Attempt(how="raised", failure=failure)
+
+    counter = Tries(memory_limit_bytes=1 << 29)
+    assert not counter.is_last(*starved(0))
+    with pytest.raises(InputError, match=r"limit of 512 MiB is too little: no sample was made.*Unable to allocate"):
+        counter.is_last(*starved(1))
+    # Where samples are made, those that need more than others are failures of their own.
+    counter = Tries(memory_limit_bytes=1 << 29)
+    counter.is_last(Task(0, "x"), Attempt(how="made"))
+    for index in range(1, 9):
+        assert not counter.is_last(*starved(index))
 
 
 def test_a_process_that_cannot_begin_blames_no_sample_and_does_not_try_for_ever(tmp_path, monkeypatch):
@@ -189,6 +202,8 @@ def test_a_process_that_grows_is_replaced():
         assert not process._has_grown(first)
         assert not process._has_grown(worker.Result(mapped_bytes=2 << 30, resident_bytes=1 << 29))
         assert process._has_grown(worker.Result(mapped_bytes=(5 << 29) + 1, resident_bytes=1 << 29))
+        process.memory = (1 << 30) + (100 << 20)  # so little room that a new process would be no better
+        assert not process._has_grown(worker.Result(mapped_bytes=(1 << 30) + (90 << 20), resident_bytes=1 << 29))
         assert process._has_grown(worker.Result(mapped_bytes=1 << 30, resident_bytes=(1 << 29) + GROWTH_BYTES + 1))
     finally:
         process.close()

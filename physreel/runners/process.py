@@ -28,8 +28,9 @@ WARM_UP_AGAIN_S = 15.0
 TRIES_READY, TRIES_READY_AGAIN = 3, 12
 """Deaths in a row before it could begin with which a process is given up: of one that never could, and one that has."""
 
-GROWTH_BYTES = 2 << 30
-"""Memory that samples may leave behind in a process, above what the first left, before it is replaced."""
+GROWTH_BYTES, GROWTH_MAPPED_BYTES = 2 << 30, 256 << 20
+"""Memory that samples may leave behind in a process, above what the first left, before it is replaced; and address
+space that they always may, however little a limit allows (beginning anew for each sample would cost far more)."""
 
 
 class Process:
@@ -186,7 +187,8 @@ class Process:
             self._first = result.mapped_bytes, result.resident_bytes
             return False
         mapped, resident = self._first
-        if self.memory is not None and result.mapped_bytes - mapped > (self.memory - mapped) // 2:
+        grown = result.mapped_bytes - mapped
+        if self.memory is not None and grown > max(GROWTH_MAPPED_BYTES, (self.memory - mapped) // 2):
             return True
         return result.resident_bytes - resident > GROWTH_BYTES
 

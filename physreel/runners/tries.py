@@ -7,6 +7,7 @@ from typing import Literal
 
 from physreel.errors import InputError
 from physreel.runners.base import Failure
+from physreel.runners.worker import NO_ROOM
 
 TRIES_RAISED, TRIES_DIED = 2, 4
 """How often a sample is tried that raises, and one whose process dies (which may be no fault of the sample)."""
@@ -82,7 +83,7 @@ class Tries:
         if limit is None or self._made or failure is None:
             return
         words = f"{failure.error}: {failure.message}"
-        if "memory" in words.lower() or (attempt.how == "died" and is_last):
+        if any(said in words.lower() for said in NO_ROOM) or (attempt.how == "died" and is_last):
             self._starved.add(task.index)
         if len(self._starved) >= _STARVED:
             raise InputError(

@@ -23,7 +23,7 @@ SINGLE_THREADED = dict.fromkeys(_THREADS, "1")
 
 _PR_SET_PDEATHSIG = 1
 
-_NO_ROOM = ("memory", "failed to map segment", "can't start new thread")
+NO_ROOM = ("memory", "failed to map segment", "can't start new thread")
 """What is said where a library could not be loaded for want of room."""
 
 
@@ -84,7 +84,7 @@ def prepare(job: bytes) -> None:
     except MemoryError:
         raise
     except Exception as error:
-        if any(words in str(error).lower() for words in _NO_ROOM):
+        if any(words in str(error).lower() for words in NO_ROOM):
             raise MemoryError(str(error)) from None
         if isinstance(error, PhysreelError):
             raise
