@@ -128,13 +128,12 @@ class Study:
         until = time.monotonic() + deadline_s
         while True:
             self.runs += 1
-            started = start(self.out, self.options, self.environment)
-            try:
-                if self._ended(started, until):
-                    return
-            finally:
-                started.kill()
-                started.wait()
+            with start(self.out, self.options, self.environment) as started:
+                try:
+                    if self._ended(started, until):
+                        return
+                finally:
+                    started.kill()
 
     def _ended(self, started: subprocess.Popen, until: float) -> bool:
         """Kill what comes until the run is killed or ends; whether it ended well."""

@@ -245,8 +245,8 @@ def test_a_manifest_cut_at_any_byte_of_its_last_line_is_mended(tmp_path, finishe
 def test_a_waiting_sample_that_is_damaged_is_made_again(tmp_path, undisturbed, faults):
     out = tmp_path / "out"
     (faults / height_name(3)).write_text("die")
-    died = start(out, {"plan": {}, "workers": 0})
-    died.communicate()
+    with start(out, {"plan": {}, "workers": 0}) as died:
+        died.communicate()
     waiting = sorted(out.glob(".physreel/**/*.row"))
     assert len(waiting) == 3
     data = bytearray(waiting[1].read_bytes())
