@@ -90,6 +90,8 @@ def read(path: str, split: str, inputs: Sequence[str], show: str) -> tuple[Batch
     for record in records(path, split=split, columns=COLUMNS):
         clips.append(clip_tokens(record, inputs, show))
         left.append(float(record["outcome"]["left_support_count"] > 0))
+    if not clips:
+        raise SystemExit(f"{path} has no clips in its split {split}: generate more")
     return padded(clips), torch.tensor(left)
 
 
