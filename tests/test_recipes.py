@@ -232,6 +232,16 @@ def test_the_command_line_replaces_what_holds_for_all_scenes(write, tmp_path, co
     assert not (tmp_path / "b").exists()
 
 
+def test_what_replaces_a_recipe_from_python_is_checked_too(write):
+    (plan, _) = plan_recipe(write(MIX), overrides={"seed": 0, "passes": ("depth", "rgb"), "splits": {"train": 1.0}})
+    assert (plan.plan.seed, plan.plan.passes, plan.plan.splits) == (0, ("rgb", "depth"), {"train": 1.0})
+    with pytest.raises(SpecError) as caught:
+        plan_recipe(write(MIX), overrides={"fsp": 3, "size": (3, 4), "count": 4, "quality": "finest"})
+    told = "\n".join(caught.value.problems)
+    for words in ("fsp: there is no such key (did you mean 'fps'?)", "size: Input should be a valid string", "count: "):
+        assert words in told, told
+
+
 def test_a_plan_that_asks_for_nothing_new_is_written_as_before():
     old = {
         "scene", "count", "seed", "parameters", "clip", "passes", "audio", "simulator", "video_renderer",

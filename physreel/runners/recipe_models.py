@@ -67,6 +67,8 @@ class Settings(_Strict):
     @field_validator("passes", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return list(value)
         return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
     @field_validator("splits", mode="before")
@@ -75,6 +77,13 @@ class Settings(_Strict):
         if not isinstance(value, Mapping):
             return value
         return {name: v if v is None or isinstance(v, Mapping) else {"share": v} for name, v in value.items()}
+
+
+class Overrides(Settings):
+    """What may be said in place of a recipe, for all its scenes."""
+
+    count: None = None  # the recipe's alone, as its scenes are
+    exporter: str | None = None
 
 
 class SceneSettings(Settings):

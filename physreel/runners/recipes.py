@@ -17,7 +17,7 @@ from physreel.runners import local
 from physreel.runners.base import RunSummary
 from physreel.runners.folder import DatasetFolder
 from physreel.runners.recipe_file import RecipeText, read_recipe
-from physreel.runners.recipe_models import Recipe, SceneSettings, recipe_problems
+from physreel.runners.recipe_models import Overrides, Recipe, SceneSettings, recipe_problems
 from physreel.runners.requests import make_plan
 from physreel.runners.whole import check_whole
 from physreel.scenes.base import Scene
@@ -92,7 +92,13 @@ def plan_recipe(
         SpecError: lists all that is wrong, with path and line.
     """
     name = str(recipe) if isinstance(recipe, (str, Path)) else "the recipe"
-    found = list(problems)
+    found, replaced = list(problems), dict[str, Any]()
+    try:
+        checked = Overrides.model_validate(dict(overrides or {}))
+        replaced = {key: value for key in overrides or () if (value := getattr(checked, key)) is not None}
+    except ValidationError as error:
+        for path, line in recipe_problems(error):
+            found.append(f"{(said or {}).get(path[0], '.'.join(path))}: {line}")
     try:
         if isinstance(recipe, (str, Path)):
             text = read_recipe(recipe)
@@ -110,7 +116,7 @@ def plan_recipe(
         if not found:
             raise
         raise SpecError([*found, str(error)], what=name) from None
-    planner = _Planner(text, read, dict(overrides or {}), dict(said or {}))
+    planner = _Planner(text, read, replaced, dict(said or {}))
     planned = planner.plans()
     found += planner.problems
     if found:
@@ -148,9 +154,7 @@ class _Planner:
         options = {key: value for key, value in options.items() if value is not None}
         options |= self._size(entry)
         if isinstance(splits := options.get("splits"), dict):
-            options["splits"] = {
-                split: share if isinstance(share, float) else share.model_dump() for split, share in splits.items()
-            }
+            options["splits"] = {split: share.model_dump() for split, share in splits.items()}
         if (exporter := self.overrides.get("exporter", self.recipe.exporter)) is not None:
             options["exporter"] = exporter
         options |= {"parameters": entry.parameters, "held_out": entry.held_out, "balance": entry.balance}
