@@ -84,6 +84,7 @@ def misbehave(folder: Path, name: str) -> None:
     if what.startswith("slow"):
         time.sleep(float(what.split()[1]))
     if what.startswith("stuck"):
+        (folder / f"stuck-{os.getpid()}").touch()
         ctypes.PyDLL(None).sleep(600)
     if what.startswith("crash"):
         ctypes.string_at(0)

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,28 @@ def test_a_process_that_cannot_begin_blames_no_sample_and_does_not_try_for_ever(
 
 def _die(job):
     os._exit(7)
+
+
+def test_a_worker_that_is_stuck_in_c_ends_with_a_run_that_is_killed(tmp_path, faults):
+    (faults / "all").write_text("stuck")
+    with start(tmp_path / "out", {"plan": {}, "workers": 1}) as started:
+        until = time.monotonic() + 120
+        while not (found := list(faults.glob("stuck-*"))) and time.monotonic() < until:
+            time.sleep(0.05)
+        number = int(found[0].name.partition("-")[2])
+        assert Path(f"/proc/{number}").exists()
+        started.kill()
+    until = time.monotonic() + 10
+    while _lives(number) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _lives(number)
+
+
+def _lives(number: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{number}/status").read_text()
+    except OSError:
+        return False
 
 
 def test_a_process_that_grows_is_replaced():
