@@ -41,6 +41,8 @@ def make_demo_lines() -> list[str]:
 def shrink(command: str, clips: str = "2") -> list[str]:
     """The command as written, with fewer and smaller clips."""
     words = shlex.split(command)
+    if "--quality" in words:  # of liquids, the dearest, one is enough
+        clips = "1"
     if words[:2] == ["physreel", "generate"] and "--help" not in words:
         for option, small in _SMALL_RECIPE if _is_recipe(words[2]) else (("-n", clips), *_SMALL[1:]):
             if option in words:
