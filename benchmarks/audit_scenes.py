@@ -67,13 +67,14 @@ def main() -> int:
 def table(out: Path, names: list[str]) -> None:
     from physreel.audit.run import audit
     from physreel.audit.shortcuts import CUES
-    from physreel.cli.commands.audit import declared, headlines
+    from physreel.cli.commands.audit import declared
 
+    headlines = {name: registry.load("scenes", name).headline for name in names}
     shown = [cue for cue in CUES if cue != "question text"]
     print("| scene | n | label | majority |", " | ".join(shown), "| question text |")
     print("|---" * (5 + len(shown)) + "|")
     for name in names:
-        found = audit(out, scene=name, headlines=headlines(str(out)), declared=declared(str(out))).scenes[0]
+        found = audit(out, scene=name, headlines=headlines, declared=declared(str(out))).scenes[0]
         label = found.headline
         cells = {
             one.cue: f"{one.accuracy:.2f}{' !' if one.flagged else ''}" for one in found.shortcuts if one.label == label
