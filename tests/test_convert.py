@@ -334,3 +334,16 @@ def test_the_command_converts_and_info_and_unpack_read_what_it_wrote(tmp_path, o
     assert wrong.stderr.count("\n  - ") >= 3
     assert "Traceback" not in wrong.stderr
     assert not (tmp_path / "c").exists()
+
+
+def test_clips_without_picture_or_sound_are_converted_too(tmp_path):
+    generated(tmp_path / "a", passes=("depth",), audio=False)
+    for to in ("webdataset", "lerobot"):
+        convert(tmp_path / "a", tmp_path / to, to)
+        for found, wanted in zip(records(tmp_path / to), records(tmp_path / "a"), strict=True):
+            assert found["depth"] == wanted["depth"]
+            assert "video" not in found
+            assert "audio" not in found
+    info = json.loads((tmp_path / "lerobot" / "drop" / "meta" / "info.json").read_text())
+    assert info["video_path"] is None
+    assert set(info["features"]) >= {"observation.state", "action"}

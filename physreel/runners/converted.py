@@ -33,6 +33,7 @@ class Target:
         self.store = store
         self.hidden = Path()
         self.lines: list[dict[str, Any]] = []
+        self._entered: set[tuple[str, str, int]] = set()
 
     @contextmanager
     def opened(self) -> Iterator[Target]:
@@ -58,14 +59,12 @@ class Target:
         gone = {_place(line) for line in lost}
         kept = [line for line in old if line["kind"] not in _OF_FILES or _place(line) not in gone]
         self.lines = [*kept, *new]
+        self._entered = {_place(line) for line in kept if line["kind"] == "shard"}
         self.save()
 
     def has_shard(self, scene: str, key: tuple[str, int]) -> bool:
         """Whether a shard is entered."""
-        return any(
-            line["kind"] == "shard" and line["scene"] == scene and (line["split"], line["shard"]) == key
-            for line in self.lines
-        )
+        return (scene, *key) in self._entered
 
     def has_whole(self, scene: str, shards: Collection[tuple[str, int]]) -> bool:
         """Whether all shards of a scene are entered, and the files that make it a data set."""
@@ -75,6 +74,7 @@ class Target:
     def forget(self, scene: str) -> None:
         """Take out all lines of a scene but its plan."""
         self.lines = [line for line in self.lines if line.get("scene") != scene or line["kind"] == "plan"]
+        self._entered = {place for place in self._entered if place[0] != scene}
 
     def put(self, path: Path, name: str, lines: Sequence[dict[str, Any]]) -> None:
         """Move a finished file to its place; the last of ``lines`` is what the manifest is to say of it."""
@@ -84,6 +84,8 @@ class Target:
         *before, entry = lines
         full = entry | {"file": name, "bytes": size, "sha256": digest}
         self.lines += [*before, {key: full[key] for key in _ORDER if key in full}]
+        if entry["kind"] == "shard":
+            self._entered.add(_place(entry))
 
     def save(self) -> None:
         """Write the manifest, in the order of a finished data set's."""
@@ -113,5 +115,5 @@ def _clear(hidden: Path) -> None:
         hidden.parent.rmdir()
 
 
-def _place(line: Mapping[str, Any]) -> tuple[Any, ...]:
+def _place(line: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     return line["scene"], line.get("split"), line.get("shard")
