@@ -2,6 +2,9 @@
 "use strict";
 
 (function (view) {
+  const LEAST_BETWEEN_SEEKS_MS = 700;
+  const SEEK_AHEAD_S = 0.06;
+
   view.Player = class {
     /** fps and duration (s) of the clip; `master` is the film or sound that keeps the time, or null for a clock. */
     constructor(fps, duration, frames) {
@@ -16,6 +19,7 @@
       this.wanted = 0;
       this.running = false;
       this.closed = false;
+      this.sought = new Map();
       this.shown = -1;
       this.last = null;
       const tick = (now) => {
@@ -77,8 +81,13 @@
       if (film.readyState < 2 || film.seeking) return;
       if (film.paused && t < (film.duration || 0) - 0.02) film.play().catch(() => {});
       const late = t - film.currentTime;
-      if (Math.abs(late) > 2.5 / this.fps) film.currentTime = t;
-      else film.playbackRate = this.rate * (Math.abs(late) > 0.25 / this.fps ? 1 + Math.max(-0.12, Math.min(0.12, late * 3)) : 1);
+      const now = performance.now();
+      // On a slow machine a seek takes time in which the film falls behind again: not one after another, and ahead.
+      const sought = this.sought.get(film) || -Infinity;
+      if (Math.abs(late) > 2.5 / this.fps && now - sought > LEAST_BETWEEN_SEEKS_MS) {
+        this.sought.set(film, now);
+        film.currentTime = Math.min(this.duration, t + SEEK_AHEAD_S * this.rate);
+      } else film.playbackRate = this.rate * (Math.abs(late) > 0.25 / this.fps ? 1 + Math.max(-0.12, Math.min(0.12, late * 3)) : 1);
     }
 
     tell() { for (const each of this.listeners) each(this.time, this.frame); }
@@ -86,6 +95,8 @@
     onTime(listener) { this.listeners.push(listener); }
 
     end() {
+      // A film may tell its end late, when it has been paused in the meantime.
+      if (!this.running) return;
       if (this.loops) { this.seek(0); this.play(); return; }
       this.pause();
       this.seekFrame(this.frames - 1);
