@@ -166,7 +166,9 @@ def test_a_killed_run_goes_on_at_once_on_the_same_machine_and_on_another_loses_o
         if "lock" not in name:
             open_store(elsewhere).write(name, open_store(address).read(name))
     assert list(records(address, columns=["index"])), "what is finished can be read"
-    assert status(address).problems == []
+    found = status(address)
+    assert found.problems == []
+    assert found.scenes[0].waiting == len(spooled)
     begun = time.monotonic()
     summary = run(plan(), address, workers=0)
     assert time.monotonic() - begun < lock.LEASE_S / 2, "it waited for a process that is known to be dead"

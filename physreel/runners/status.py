@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from physreel.errors import InputError
 from physreel.manifest import MANIFEST, Scan, part_names, part_of, scan
+from physreel.runners.base import Part
 from physreel.runners.folder import files_of
 from physreel.runners.lock import folder_is_held, lease_is_held, part_leases
-from physreel.runners.place import HIDDEN
-from physreel.runners.recorded import plans_of
+from physreel.runners.place import HIDDEN, hidden_folder
+from physreel.runners.recorded import Recorded, plans_of
 from physreel.storage import Address, Store, open_store
 
 What = Literal["manifest", "missing", "size", "checksum", "not entered", "index", "leftover", "stray"]
@@ -103,7 +104,7 @@ class Status:
         A clip that waits is, and what a format of whole data sets is written from, while a clip may be tried again.
         """
         for one in self.scenes:
-            if not one.complete and name.startswith(f"{HIDDEN}/{_part_folder(one.part)}{one.scene}/"):
+            if not one.complete and name.startswith(_spool_of(one)):
                 return name.endswith(".row")
             if name.startswith(f"{HIDDEN}/whole/{one.scene}/"):
                 return not one.complete or one.failures > 0
@@ -146,21 +147,25 @@ def status(out: Address, *, checksums: bool = False, progress: Progress | None =
     found = Status(store.address, writing=is_held(store), checksums=checksums)
     known: set[str] = set()
     every: list[dict[str, Any]] = []
+    index: list[Problem] = []
     for name in [*([MANIFEST] if MANIFEST in sizes else []), *parts]:
         read = scan(store.read(name))
         found.problems += manifest_problems(read, name, writing=found.writing)
         lines = usable(read.lines)
-        known |= {name} | _look(found, sizes, lines, "/".join(map(str, part_of(name))) if name != MANIFEST else "")
+        known |= {name} | _look(
+            found, store, sizes, lines, "/".join(map(str, part_of(name))) if name != MANIFEST else ""
+        )
         if name == MANIFEST:
             known |= set(index_files(lines))
-            found.problems += [] if found.writing else index_problems(store, lines)
+            index = index_problems(store, lines)
         every += lines
+    if found.complete and not found.writing:  # else the next run, or the next shard, writes it
+        found.problems += index
     if checksums:
         whole = [line for line in every if "sha256" in line and sizes.get(line["file"]) == line["bytes"]]
         found.problems += wrong_sums(store, whole, progress)
     for scene in found.scenes:
-        hidden = f"{HIDDEN}/{_part_folder(scene.part)}{scene.scene}/"
-        scene.waiting = sum(found.waits(name) for name in sizes if name.startswith(hidden))
+        scene.waiting += sum(found.waits(name) for name in sizes if name.startswith(_spool_of(scene)))
     if found.complete:
         known |= {name for name in sizes if found.waits(name)}
     else:  # the next run removes what it does not need
@@ -203,7 +208,7 @@ def without_twins(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({json.dumps(line, sort_keys=True): line for line in lines}.values())
 
 
-def _look(found: Status, sizes: dict[str, int], lines: list[dict[str, Any]], part: str) -> set[str]:
+def _look(found: Status, store: Store, sizes: dict[str, int], lines: list[dict[str, Any]], part: str) -> set[str]:
     """Add what a manifest's scenes are like; returns the files that are accounted for."""
     known = set()
     for recorded in plans_of(lines):
@@ -232,6 +237,7 @@ def _look(found: Status, sizes: dict[str, int], lines: list[dict[str, Any]], par
                 rows=sum(line["rows"] for line in shards),
                 failures=sum(line["kind"] == "failure" for line in own),
                 bytes=sum(line["bytes"] for line in shards),
+                waiting=_waiting_here(store, recorded, part),
                 part=part,
             )
         )
@@ -301,6 +307,13 @@ def _strays(names: set[str]) -> list[Problem]:
     return problems
 
 
-def _part_folder(part: str) -> str:
-    number, _, count = part.partition("/")
-    return f"part-{int(number):05d}-of-{int(count):05d}/" if part else ""
+def _spool_of(scene: SceneStatus) -> str:
+    return f"{HIDDEN}/{Part.read(scene.part).folder + '/' if scene.part else ''}{scene.scene}/"
+
+
+def _waiting_here(store: Store, recorded: Recorded, part: str) -> int:
+    """Clips that wait on this machine for a data set that is elsewhere."""
+    if store.folder is not None:
+        return 0
+    hidden = hidden_folder(store, recorded.line, Part.read(part).folder if part else "")
+    return sum(1 for _ in (hidden / recorded.scene).glob("*.row"))
