@@ -62,18 +62,14 @@ def view(
 def _write(dataset: str, out: str, workers: int | None, show_bar: bool | None, chosen: dict[str, Any]) -> None:
     import os
 
-    from tqdm import tqdm
-
+    from physreel.cli.progress import Bar
     from physreel.exporters.video import encode_mp4
     from physreel.view.folder import write_view
 
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
-    with tqdm(disable=None if show_bar is None else not show_bar, unit="clip") as bar:
-
-        def tell(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with Bar(show_bar) as bar:
+        update = bar.update
+        tell = None if update is None else lambda done, total: update(done, total, 0)
         written = write_view(dataset, out, encode=encode_mp4, workers=workers, progress=tell, **chosen)
     for problem in written.problems:
         say(f"left out: {problem}")

@@ -93,6 +93,7 @@
         pen.font = "600 10.5px system-ui, sans-serif";
         const room = x(detail.cue_s) + 30 < width;
         pen.textAlign = room ? "left" : "right";
+        if (tall) pen.fillStyle = "#f0b64a"; // on the spectrogram, which is dark in either theme
         pen.fillText("cue", x(detail.cue_s) + (room ? 4 : -4), 12);
         pen.textAlign = "left";
       }
