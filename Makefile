@@ -10,7 +10,7 @@ else
 INSTALL := VIRTUAL_ENV=$(VENV) uv pip install --quiet
 endif
 
-.PHONY: help install dev extras demo test test-all check format bench compare bearings pictures golden clean
+.PHONY: help install dev extras demo test test-all check format bench compare bearings pictures pages golden clean
 help:
 	@echo "make demo    install, write 24 falling clips to out/demo, say where they are"
 	@echo "make test    the test suite; what needs an extra that is not installed is skipped and named"
@@ -20,7 +20,8 @@ help:
 	@echo "make compare the default renderer beside Mitsuba"
 	@echo "make bearings  what a plain classifier hears and sees of damaged bearings"
 	@echo "make golden  write the golden hashes anew (only when a scene was meant to change)"
-	@echo "make pictures  draw the pictures of the README anew"
+	@echo "make pictures  draw the pictures of the README and of the viewer's page anew"
+	@echo "make pages   write the pages of the scenes anew"
 	@echo "make format  put the code in order"
 	@echo "make clean   remove what make made"
 
@@ -80,6 +81,10 @@ bearings: $(VENV)/.dev
 
 pictures: $(VENV)/.dev
 	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/view_pictures.py
+
+pages: $(VENV)/.dev
+	$(BIN)/python docs/scene_pages.py
 
 golden: $(VENV)/.dev
 	$(BIN)/python tests/test_golden.py --write
