@@ -10,7 +10,7 @@ else
 INSTALL := VIRTUAL_ENV=$(VENV) uv pip install --quiet
 endif
 
-.PHONY: help install dev extras demo test test-all check format bench compare bearings pictures pages golden clean
+.PHONY: help install dev extras demo test test-all check format bench kills ray cost loading audits compare bearings pictures pages golden clean
 help:
 	@echo "make demo    install, write 24 falling clips to out/demo, say where they are"
 	@echo "make test    the test suite; what needs an extra that is not installed is skipped and named"
@@ -18,6 +18,11 @@ help:
 	@echo "make check   lint, format, types, docs"
 	@echo "make bench   speed against a hand-written script, of a pour and of machines, by stage"
 	@echo "make compare the default renderer beside Mitsuba"
+	@echo "make kills   a hundred kills over 200 clips: the same bytes?"
+	@echo "make ray     Ray beside the local runner, and its kills"
+	@echo "make cost    CPU seconds and bytes of clips of all scenes, into docs/cluster.md"
+	@echo "make loading  the loaders beside a bare loop, and beside generation"
+	@echo "make audits  our own scenes before the audit"
 	@echo "make bearings  what a plain classifier hears and sees of damaged bearings"
 	@echo "make golden  write the golden hashes anew (only when a scene was meant to change)"
 	@echo "make pictures  draw the pictures of the README and of the viewer's page anew"
@@ -75,6 +80,22 @@ bench: $(VENV)/.dev
 
 compare: $(VENV)/.dev
 	$(BIN)/python benchmarks/renderers_compared.py
+
+kills: $(VENV)/.dev
+	$(BIN)/python benchmarks/kills.py
+
+ray: $(VENV)/.extras
+	$(BIN)/python benchmarks/ray_runner.py
+	$(BIN)/python benchmarks/kills.py --runner ray
+
+cost: $(VENV)/.dev
+	$(BIN)/python benchmarks/cost.py --write docs/cluster.md
+
+loading: $(VENV)/.extras
+	$(BIN)/python benchmarks/loading.py
+
+audits: $(VENV)/.dev
+	$(BIN)/python benchmarks/audit_scenes.py out/audits
 
 bearings: $(VENV)/.dev
 	$(BIN)/python benchmarks/bearing_classifier.py
