@@ -18,8 +18,8 @@ help:
 	@echo "make check   lint, format, types, docs"
 	@echo "make bench   speed against a hand-written script, of a pour and of machines, by stage"
 	@echo "make compare the default renderer beside Mitsuba"
-	@echo "make kills   a hundred kills over 200 clips: the same bytes?"
-	@echo "make ray     Ray beside the local runner, and its kills"
+	@echo "make kills   a hundred kills over 200 clips, local and on Ray: the same bytes?"
+	@echo "make ray     Ray beside the local runner"
 	@echo "make cost    CPU seconds and bytes of clips of all scenes, into docs/cluster.md"
 	@echo "make loading  the loaders beside a bare loop, and beside generation"
 	@echo "make audits  our own scenes before the audit"
@@ -81,12 +81,11 @@ bench: $(VENV)/.dev
 compare: $(VENV)/.dev
 	$(BIN)/python benchmarks/renderers_compared.py
 
-kills: $(VENV)/.dev
+kills: $(VENV)/.extras
 	$(BIN)/python benchmarks/kills.py
 
 ray: $(VENV)/.extras
 	$(BIN)/python benchmarks/ray_runner.py
-	$(BIN)/python benchmarks/kills.py --runner ray
 
 cost: $(VENV)/.dev
 	$(BIN)/python benchmarks/cost.py --write docs/cluster.md
