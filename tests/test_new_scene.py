@@ -117,7 +117,7 @@ def test_a_test_that_is_there_keeps_the_scene_from_being_written(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["test_mine.py"]
 
 
-@pytest.mark.parametrize("out", ["mine.txt", "my-scene.py", "file/mine.py", "class.py", "json.py"])
+@pytest.mark.parametrize("out", ["", "mine.txt", "my-scene.py", "file/mine.py", "class.py", "json.py"])
 def test_a_file_that_cannot_be_imported_or_made_is_refused(tmp_path, monkeypatch, capsys, out):
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("")

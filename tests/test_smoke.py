@@ -137,12 +137,16 @@ def test_scenes_that_raise_or_die_are_told_and_the_others_go_on(tmp_path, capsys
     assert "bad_scenes.py" in wrong["Raises"].text
 
 
-def test_a_scene_that_hangs_is_ended_and_told(tmp_path):
+def test_a_scene_that_hangs_is_ended_and_told_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     path = tmp_path / "bad_scenes.py"
     path.write_text(BAD_SCENES)
     (result,) = smoke([f"{path}:Hangs"], workers=1, timeout_s=2.0)
     assert result.status == "error"
     assert result.problems == ("it took longer than 2 s",)
+    assert not list(temporary.iterdir())
 
 
 def test_a_scene_without_microphones_may_be_silent(row):
@@ -161,7 +165,7 @@ def test_what_cannot_be_tried_is_told_at_once_and_nothing_is_written(tmp_path, m
     assert not list(tmp_path.iterdir())
 
 
-def test_all_installed_scenes_are_chosen_plug_ins_too_even_broken_ones(monkeypatch):
+def test_all_installed_scenes_are_chosen_plug_ins_too_even_broken_ones(tmp_path, monkeypatch):
     ours = registry.entries("scenes")
     added = registry.Entry("theirs", "no_such_module:Theirs", built_in=False)
     monkeypatch.setattr(registry, "entries", lambda kind: [*ours, added])
@@ -169,7 +173,7 @@ def test_all_installed_scenes_are_chosen_plug_ins_too_even_broken_ones(monkeypat
     assert chosen_scenes(["theirs", "theirs"]) == ["theirs"]
     with pytest.raises(SpecError, match="at least one"):
         chosen_scenes([])
-    assert try_scene("theirs").status == "error"
+    assert try_scene("theirs", str(tmp_path)).status == "error"
 
 
 def test_what_needs_a_library_that_is_not_installed_is_skipped(monkeypatch, capsys):

@@ -51,8 +51,8 @@ def write_new_scene(name: str, out: Path | None = None, *, test: bool = False) -
     problems = _name_problems(name)
     if out is not None or not problems:  # a bad name makes a bad file, which need not be said twice
         problems += _file_problems(path, "--out" if out is not None else "the file")
-    tested = path.with_name(f"test_{path.name}")
-    if test and tested.exists():
+    tested = path.parent / f"test_{path.name}"
+    if test and (tested.exists() or tested.is_symlink()):
         problems.append(f"--test: {tested} is there already and is not written over; move it or leave out --test")
     if problems:
         raise SpecError(problems, what="this scene cannot be begun")

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Literal
 
 from physreel import registry
@@ -89,24 +89,29 @@ def smoke(
         The results in the order of ``scenes``.
     """
     count = len(os.sched_getaffinity(0)) if workers is None else workers
-    endings = map(try_scene, scenes) if count == 0 else _in_processes(scenes, min(count, len(scenes)), timeout_s)
     found = {}
-    for result in endings:
-        found[result.scene] = result
-        if tell is not None:
-            tell(result)
+    # One folder of this process, for one that is killed cannot clear up behind itself.
+    with TemporaryDirectory(prefix="physreel-smoke-", ignore_cleanup_errors=True) as folder:
+        if count == 0:
+            endings: Iterator[SceneResult] = (try_scene(scene, folder) for scene in scenes)
+        else:
+            endings = _in_processes(scenes, folder, min(count, len(scenes)), timeout_s)
+        for result in endings:
+            found[result.scene] = result
+            if tell is not None:
+                tell(result)
     return [found[scene] for scene in scenes]
 
 
-def try_scene(scene: str) -> SceneResult:
-    """Make, store and read back one small clip in this process."""
+def try_scene(scene: str, folder: str) -> SceneResult:
+    """Make one small clip in this process, store it in a new folder within ``folder``, and read it back."""
     wall, cpu = time.perf_counter(), time.process_time()
     status: Status = "passed"
     problems: tuple[str, ...] = ()
     details = ""
     with _compiling() as spent:
         try:
-            status, problems, details = _tried(scene)
+            status, problems, details = _tried(scene, folder)
         except MissingDependencyError as error:
             status, problems = "skipped", (str(error),)
         except Exception as error:
@@ -122,21 +127,20 @@ def try_scene(scene: str) -> SceneResult:
     )
 
 
-def _tried(scene: str) -> tuple[Status, tuple[str, ...], str]:
+def _tried(scene: str, folder: str) -> tuple[Status, tuple[str, ...], str]:
     plan = make_plan(
         scene, count=1, width=WIDTH, height=HEIGHT, fps=FPS, duration_s=DURATION_S, quality="draft", passes="all"
     )
-    with TemporaryDirectory(prefix="physreel-smoke-") as folder:
-        out = Path(folder) / "data"
-        done = run(plan, out, workers=0)
-        if done.failures:
-            failure = done.failures[0]
-            return "error", (f"{failure.error}: {failure.message}",), failure.traceback
-        outcome_type = registry.load("scenes", scene).outcome_type
-        rows = list(records(out))
-        found = [] if rows else ["the data set has no row"]
-        for row in rows:
-            found += problems_of(row, outcome_type, plan.passes)
+    out = Path(mkdtemp(dir=folder)) / "data"
+    done = run(plan, out, workers=0)
+    if done.failures:
+        failure = done.failures[0]
+        return "error", (f"{failure.error}: {failure.message}",), failure.traceback
+    outcome_type = registry.load("scenes", scene).outcome_type
+    rows = list(records(out))
+    found = [] if rows else ["the data set has no row"]
+    for row in rows:
+        found += problems_of(row, outcome_type, plan.passes)
     return ("failed" if found else "passed"), tuple(found), ""
 
 
@@ -167,7 +171,7 @@ def _compiling() -> Iterator[dict[str, float]]:
         yield spent
 
 
-def _in_processes(scenes: Sequence[str], count: int, timeout_s: float) -> Iterator[SceneResult]:
+def _in_processes(scenes: Sequence[str], folder: str, count: int, timeout_s: float) -> Iterator[SceneResult]:
     """Results as they end. A process that dies or takes too long is replaced, and its scene told so."""
     todo = list(scenes)
     at: dict[int, tuple[str, Future[SceneResult], float]] = {}
@@ -177,7 +181,7 @@ def _in_processes(scenes: Sequence[str], count: int, timeout_s: float) -> Iterat
             for k in range(count):
                 if k not in at and todo:
                     scene = todo.pop(0)
-                    at[k] = scene, executors[k].submit(scene), time.monotonic() + timeout_s
+                    at[k] = scene, executors[k].submit(scene, folder), time.monotonic() + timeout_s
             pause = max(0.0, min(deadline for _, _, deadline in at.values()) - time.monotonic())
             wait([future for _, future, _ in at.values()], pause, FIRST_COMPLETED)
             for k, (scene, future, deadline) in list(at.items()):
@@ -215,11 +219,11 @@ class _Executor:
         with sigint_blocked():
             self.ready = self.executor.submit(_warm_up)
 
-    def submit(self, scene: str) -> Future[SceneResult]:
+    def submit(self, scene: str, folder: str) -> Future[SceneResult]:
         """Begin with a scene, once the process is ready: a scene's time is its own."""
         wait([self.ready], READY_S)
         try:
-            future: Future[SceneResult] = self.executor.submit(try_scene, scene)
+            future: Future[SceneResult] = self.executor.submit(try_scene, scene, folder)
         except BrokenExecutor as error:
             future = Future()
             future.set_exception(error)
