@@ -57,7 +57,7 @@ def write_new_scene(name: str, out: Path | None = None, *, test: bool = False) -
     if problems:
         raise SpecError(problems, what="this scene cannot be begun")
     class_name = class_name_of(name)
-    words = {"name": name, "class_name": class_name, "module": path.stem, "file": path.as_posix(), **_SHARES}
+    words = {"name": name, "class_name": class_name, "module": path.stem, "file": path.name, **_SHARES}
     texts = {path: "scene.py.txt"} | ({tested: "test_scene.py.txt"} if test else {})
     filled = {file: string.Template(_template(source)).substitute(words) for file, source in texts.items()}
     _write_all(filled)
