@@ -447,14 +447,14 @@ def test_ten_thousand_rows_stay_usable(browser, large, capsys):
     first_s = time.perf_counter() - begun
     until(page, "physreelView.data.complete", 60)
     all_s = time.perf_counter() - begun
-    # From an input event to the picture that follows it: what the page's thread worked, whatever else the machine does.
+    # From an input event to the picture that follows it: CPU of the page's thread, whatever else the machine does
+    # (TaskDuration would be time by the clock).
     meter = watched.context.new_cdp_session(page)
-    meter.send("Performance.setTimeDomain", {"timeDomain": "threadTicks"})
     meter.send("Performance.enable")
 
     def worked_ms():
         found = {each["name"]: each["value"] for each in meter.send("Performance.getMetrics")["metrics"]}
-        return 1000 * found["TaskDuration"]
+        return 1000 * found["ThreadTime"]
 
     shows = "await new Promise(r => requestAnimationFrame(() => setTimeout(r, 0)));"
     typed = """() => { const box = document.getElementById('search'); box.value = '%s';
@@ -486,9 +486,8 @@ def test_ten_thousand_rows_stay_usable(browser, large, capsys):
     with capsys.disabled():
         print(f"\n10,000 rows: grid {first_s:.2f} s, all {all_s:.2f} s, heap {heap / 1e6:.0f} MB, {nodes} elements,",
               ", ".join(f"{name} {ms:.0f} ms" for name, ms in taken.items()))  # fmt: skip
-    # The bars are 200 ms and 2 s on a machine that does nothing else; where tests run, caches and cores are shared.
-    assert max(taken.values()) < 400, taken
-    assert first_s < 6.0
+    assert max(taken.values()) < 200, taken
+    assert first_s < 6.0  # 2 s on a machine that does nothing else; where tests run, cores are shared
     assert nodes < 2000
     assert heap < 150e6
     assert watched.said == []
