@@ -10,7 +10,7 @@ else
 INSTALL := VIRTUAL_ENV=$(VENV) uv pip install --quiet
 endif
 
-.PHONY: help install dev extras demo test test-all check format bench kills ray cost loading audits compare bearings pictures pages golden clean
+.PHONY: help install dev lerobot extras demo test test-all check format bench kills ray cost loading audits compare bearings pictures pages golden clean
 help:
 	@echo "make demo    install, write 24 falling clips to out/demo, say where they are"
 	@echo "make test    the test suite; what needs an extra that is not installed is skipped and named"
@@ -51,7 +51,8 @@ $(LEROBOT)/.installed: requirements-lerobot.lock
 
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
-extras: $(VENV)/.extras $(LEROBOT)/.installed
+lerobot: $(LEROBOT)/.installed
+extras: $(VENV)/.extras lerobot
 
 demo: $(VENV)/.installed
 	$(BIN)/physreel generate falling -n 24 --seed 0 --out out/demo --passes rgb,depth,segmentation,normals,flow --shard-size 12
