@@ -22,6 +22,9 @@ from physreel.values.clip import PassName
 TRIES = 64
 """Worlds that are drawn for one balanced sample at most, where nothing else is said."""
 
+MOST_WITH_SPLITS = 50_000_000
+"""Samples that a plan with several splits may have: 80 s of hashing, and half a gigabyte, before a run begins."""
+
 SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$")]
 """A part of file names."""
 
@@ -79,7 +82,7 @@ class Plan(SpecModel):
     Attributes:
         scene: name or reference (``module:Class``, ``path.py:Class``).
         name: what the scene is called in the data set; None for its own name. Worlds of another name are other worlds.
-        count: samples; sample i depends on (seed, scene, version, i) only.
+        count: samples, at most 10^10 (with several splits 5·10^7); sample i depends on (seed, scene, version, i) only.
         parameters: what the user set of the scene's parameters, as given.
         clip: size, frame rate, duration; None for the scene's default.
         passes: pictures to store; rgb becomes the video.
@@ -122,6 +125,11 @@ class Plan(SpecModel):
     @model_validator(mode="after")
     def _splits_fit(self) -> Plan:
         _must_add_up("splits", self.splits)
+        if len(self.splits) > 1 and self.count > MOST_WITH_SPLITS:
+            raise ValueError(
+                f"count: with several splits at most {MOST_WITH_SPLITS}, got {self.count} (which split a sample is of "
+                "is found one by one before a run begins); use one split, or several data sets of other seeds"
+            )
         for name in self.split_parameters:
             if name not in self.splits:
                 raise ValueError(f"split_parameters: there is no split {name!r}; splits are {', '.join(self.splits)}")

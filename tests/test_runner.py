@@ -20,9 +20,11 @@ from fakes import Drop, plan_values
 from physreel.errors import InputError, SpecError
 from physreel.pipeline import Pipeline, split_of
 from physreel.plan import Plan
-from physreel.runners.base import StorageError, shards_of
+from physreel.runners.base import Part, StorageError, shards_of
 from physreel.runners.local import run
 from physreel.runners.pool import Pool
+from physreel.runners.repair import repair
+from physreel.runners.status import status
 from physreel.runners.tries import Task
 
 TESTS = Path(__file__).parent
@@ -396,6 +398,39 @@ def test_splits_are_whole_groups_and_near_their_shares():
     assert {shard.count for shard in shards if shard.split == "train"} == {
         len([shard for shard in shards if shard.split == "train"])
     }
+
+
+@pytest.mark.parametrize("splits", [{"train": 1.0}, {"train": 0.6, "rest": 0.1, "test": 0.3}])
+def test_shards_that_are_made_when_asked_for_are_those_of_a_list(splits):
+    made = shards_of(plan(count=103, splits=splits, shard_size=7), "drop")
+    listed = list(made)
+    assert sorted(i for shard in listed for i in shard.indices) == list(range(103))
+    for number, count in ((1, 1), (1, 4), (3, 4), (4, 4), (40, 50)):
+        own = Part(number, count).of(made)
+        assert [shard.key for shard in own] == [shard.key for shard in listed[number - 1 :: count]]
+        assert own.sample_count == sum(len(shard.indices) for shard in listed[number - 1 :: count])
+        for place, shard in enumerate(own):
+            assert own.place(*shard.key) == place
+            assert own[place].indices == shard.indices
+        keys = {shard.key for shard in own}
+        assert all((own.place(*shard.key) is None) == (shard.key not in keys) for shard in listed)
+    assert made.place("train", 10_000) is made.place("other", 0) is None
+
+
+def test_a_plan_of_ten_thousand_million_clips_begins_at_once(tmp_path):
+    def stop(done: int, total: int, failed: int) -> None:
+        assert (total, failed) == (10**10, 0)
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(plan(count=10**10), tmp_path / "out", workers=0, progress=stop)
+    (scene,) = status(tmp_path / "out").scenes
+    assert (scene.shards_finished, scene.shards, scene.waiting) == (1, 25 * 10**8, 1)
+    assert (tmp_path / "out/data/drop/train-00000-of-2500000000.parquet").exists()
+    assert repair(tmp_path / "out", workers=0).after.problems == []
+    with pytest.raises(ValueError, match="with several splits at most 50000000, got 10000000000"):
+        plan(count=10**10, splits={"train": 0.5, "test": 0.5})
 
 
 def test_a_class_made_in_a_script_runs_in_processes(tmp_path):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +79,9 @@ class Part:
         """Name of its own folder among what is hidden."""
         return f"part-{self.number:05d}-of-{self.count:05d}"
 
-    def of(self, shards: Sequence[Shard]) -> list[Shard]:
+    def of(self, shards: Shards) -> Shards:
         """Its share of all shards of a plan."""
-        return list(shards[self.number - 1 :: self.count])
+        return shards[self.number - 1 :: self.count]
 
     def __str__(self) -> str:
         return f"{self.number}/{self.count}"
@@ -153,22 +153,72 @@ class Shard:
         return [int(index) for index in self.members]
 
 
-def shards_of(plan: Plan, scene: str) -> list[Shard]:
+class Shards(Sequence[Shard]):
+    """All shards of a plan, or every n-th of them, each made when it is asked for: a plan may have 10^10 samples.
+
+    Args:
+        members: of each split, in order, all its samples; a range where that is what they are.
+        size: samples of a shard.
+    """
+
+    def __init__(self, members: Mapping[str, range | NDArray[np.int64]], size: int) -> None:
+        self._members, self._size = dict(members), size
+        self._counts = {split: -(-len(own) // size) for split, own in self._members.items()}
+        self._places = range(sum(self._counts.values()))
+
+    @property
+    def sample_count(self) -> int:
+        """How many samples are in these shards."""
+        lacking, end = 0, 0
+        for split, count in self._counts.items():
+            end += count
+            if count and end - 1 in self._places:
+                lacking += count * self._size - len(self._members[split])
+        return len(self) * self._size - lacking
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Of each split, how many shards it has in the whole plan."""
+        return dict(self._counts)
+
+    def place(self, split: str, number: int) -> int | None:
+        """Which of these shards is that one of a split; None where it is not among them."""
+        if not 0 <= number < self._counts.get(split, 0):
+            return None
+        names = list(self._counts)
+        place = sum(self._counts[name] for name in names[: names.index(split)]) + number
+        return self._places.index(place) if place in self._places else None
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Shard: ...
+    @overload
+    def __getitem__(self, index: slice) -> Shards: ...
+    def __getitem__(self, index: int | slice) -> Shard | Shards:
+        if isinstance(index, slice):
+            some = Shards(self._members, self._size)
+            some._places = self._places[index]
+            return some
+        number = self._places[index]
+        for split, count in self._counts.items():
+            if number < count:
+                own = self._members[split][number * self._size : (number + 1) * self._size]
+                return Shard(split, number, count, np.asarray(own, np.int64))
+            number -= count
+        raise AssertionError("a place beyond the last shard")
+
+
+def shards_of(plan: Plan, scene: str) -> Shards:
     """All shards of a plan. Samples go to splits by their group's hash and to shards in order of index."""
     names = list(plan.splits)
     if len(names) == 1:
-        members = {names[0]: np.arange(plan.count, dtype=np.int64)}
-    else:
-        number = {name: k for k, name in enumerate(names)}
-        where = np.fromiter(
-            (number[split_of(f"{scene}-{plan.seed}-{i:08d}", plan.splits)] for i in range(plan.count)),
-            np.int16,
-            plan.count,
-        )
-        members = {name: np.flatnonzero(where == k).astype(np.int64) for k, name in enumerate(names)}
-    shards = []
-    for split, indices in members.items():
-        count = -(-len(indices) // plan.shard_size)
-        for k in range(count):
-            shards.append(Shard(split, k, count, indices[k * plan.shard_size : (k + 1) * plan.shard_size]))
-    return shards
+        return Shards({names[0]: range(plan.count)}, plan.shard_size)
+    number = {name: k for k, name in enumerate(names)}
+    where = np.fromiter(
+        (number[split_of(f"{scene}-{plan.seed}-{i:08d}", plan.splits)] for i in range(plan.count)),
+        np.int16,
+        plan.count,
+    )
+    return Shards({name: np.flatnonzero(where == k).astype(np.int64) for k, name in enumerate(names)}, plan.shard_size)

@@ -208,9 +208,9 @@ class DatasetFolder:
     def _own(self, lines: Lines, kind: str) -> Lines:
         return [line for line in lines if line["kind"] == kind and line["scene"] == self.scene]
 
-    def finished_shards(self) -> set[tuple[str, int]]:
-        """(split, number) of the shards that are entered."""
-        return {(line["split"], line["shard"]) for line in self._own(self._lines, "shard")}
+    def finished_shards(self) -> dict[tuple[str, int], int]:
+        """(split, number) of the shards that are entered, and how many samples each is of."""
+        return {(line["split"], line["shard"]): line["samples"] for line in self._own(self._lines, "shard")}
 
     def spooled(self, index: int) -> Path:
         """Where a finished sample waits for its shard."""

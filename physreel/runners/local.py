@@ -88,9 +88,9 @@ def run(
         if retry_failed:
             folder.forget_failed()
         finished = folder.finished_shards()
-        todo = [shard for shard in shards if shard.key not in finished]
-        if todo:
-            run_state = Run(folder, todo, sum(len(shard.members) for shard in shards), progress)
+        if len(finished) < len(shards):
+            todo = (shard for shard in shards if shard.key not in finished)
+            run_state = Run(folder, todo, shards.sample_count, progress, done=sum(finished.values()))
             limits: dict[str, Any] = {"timeout_s": timeout_s, "memory_limit_bytes": memory_limit_bytes}
             made = run_state.run(
                 make_makers
@@ -201,7 +201,7 @@ def summary(out: Address, scene: str, *, made: int = 0, part: Part | None = None
     asked = next(line["plan"] for line in lines if line["kind"] == "plan")
     requested = asked["count"]
     if part is not None:
-        requested = sum(len(shard.members) for shard in part.of(shards_of(Plan(**asked), scene)))
+        requested = part.of(shards_of(Plan(**asked), scene)).sample_count
     return RunSummary(
         out=store.address if store.folder is None else store.folder,
         scene=scene,
@@ -219,12 +219,14 @@ def summary(out: Address, scene: str, *, made: int = 0, part: Part | None = None
 class Run:
     """Hands out the missing samples in order, and commits shards in order as they become whole."""
 
-    def __init__(self, folder: DatasetFolder, shards: list[Shard], total: int, progress: Progress | None) -> None:
+    def __init__(
+        self, folder: DatasetFolder, shards: Iterable[Shard], total: int, progress: Progress | None, *, done: int = 0
+    ) -> None:
         self.folder = folder
         self.waiting = iter(shards)
         self.total = total
         self.progress = progress
-        self.done = total - sum(len(shard.members) for shard in shards)
+        self.done = done
         # Only shards that have been begun are held by sample: a handful, however large the data set.
         self.begun: list[tuple[Shard, set[int]]] = []
         self.failures: dict[int, Failure] = {}

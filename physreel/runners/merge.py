@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,14 +114,15 @@ class _Found:
     def missing(self, scene: str) -> list[str]:
         """Which shards of an array's scene are not there, by job."""
         recorded, count = Recorded(self.plans[scene]), self.arrays[scene]
+        places = [recorded.shards.place(*key[1:]) for key in self.lines if key[0] == scene]
+        there = Counter(place % count for place in places if place is not None)
         words = []
         for number in range(1, count + 1):
             part = Part(number, count)
-            own = part.of(recorded.shards)
-            lacking = [shard for shard in own if (scene, *shard.key) not in self.lines]
-            if lacking:
+            planned = len(part.of(recorded.shards))
+            if lacking := planned - there[number - 1]:
                 begun = "" if number in self.parts[scene] else " (it has not begun)"
-                words.append(f"scene {scene!r}, job {part}: {len(lacking)} of {len(own)} shards are missing{begun}")
+                words.append(f"scene {scene!r}, job {part}: {lacking} of {planned} shards are missing{begun}")
         return words
 
     def all_lines(self) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +13,10 @@ from physreel import registry
 from physreel.errors import InputError
 from physreel.exporters.base import ExportContext, Exporter
 from physreel.plan import Plan
-from physreel.runners.base import Shard, shards_of
+from physreel.runners.base import Shard, Shards, shards_of
 from physreel.runners.given import GivenOutcome
+
+_NUMBER = re.compile(r"-(\d{1,12})-of-\d+\.[^/]*$")
 
 
 class Recorded:
@@ -43,14 +47,27 @@ class Recorded:
         )
 
     @cached_property
-    def shards(self) -> list[Shard]:
+    def shards(self) -> Shards:
         """All shards that the plan has."""
         return shards_of(self.plan, self.scene)
 
-    @cached_property
-    def names(self) -> dict[str, Shard]:
-        """All shards by the name of their file."""
-        return {self.exporter.shard_path(shard.split, shard.number, shard.count): shard for shard in self.shards}
+    def find(self, name: str) -> Shard | None:
+        """The shard whose file has this name; None where the plan has none such."""
+        match = _NUMBER.search(name)
+        if match is None:
+            return None
+        number = int(match[1])
+        for split, count in self.shards.splits.items():
+            place = self.shards.place(split, number)
+            if place is not None and self.exporter.shard_path(split, number, count) == name:
+                return self.shards[place]
+        return None
+
+    def loose(self, there: Iterable[str], entered: Iterable[dict[str, Any]]) -> dict[str, Shard]:
+        """Of the files that are there, those that are shards of the plan without one of these lines."""
+        keys = {(line["split"], line["shard"]) for line in entered if line["kind"] == "shard"}
+        found = ((name, self.find(name)) for name in there)
+        return {name: shard for name, shard in found if shard is not None and shard.key not in keys}
 
 
 def plans_of(lines: list[dict[str, Any]]) -> list[Recorded]:

@@ -136,9 +136,7 @@ class _Work:
         sized = [line for line in self.entered.values() if sizes.get(line["file"]) == line["bytes"]]
         broken = {problem.file for problem in wrong_sizes(sizes, list(self.entered.values()))}
         broken |= {problem.file for problem in wrong_sums(store, sized)}
-        keys = {(line["split"], line["shard"]) for line in own if line["kind"] == "shard"}
-        loose = {name for name, shard in recorded.names.items() if shard.key not in keys and name in sizes}
-        self.todo = sorted(broken | loose)
+        self.todo = sorted(broken | set(recorded.loose(sizes, own)))
         self.failures: dict[str, list[dict[str, Any]]] = {
             name: [
                 line
@@ -148,6 +146,7 @@ class _Work:
             for name, entry in self.entered.items()
             if entry["kind"] == "shard"
         }
+        self.shards: dict[str, Shard] = {}
         self.scene: type[Scene] | None = None
         self.pipeline: Pipeline | None = None
         self.folder: DatasetFolder | None = None
@@ -156,7 +155,9 @@ class _Work:
         """Find what is needed to make it; returns why that cannot be."""
         recorded = self.recorded
         what = f"scene {recorded.scene!r}, of which {len(self.todo)} files are to be made anew"
-        if any(name not in recorded.names for name in self.todo):
+        found = {name: recorded.find(name) for name in self.todo}
+        self.shards = {name: shard for name, shard in found.items() if shard is not None}
+        if len(self.shards) < len(self.todo):
             return [
                 f"{what}: files of the format {recorded.plan.exporter!r} number clips throughout and are written from "
                 "a whole data set; repeat the command that wrote it, generate or convert, with a new folder"
@@ -186,7 +187,7 @@ class _Work:
         folder = _Mending(self.store.address, self, lines, result)
         shards = []
         for name in self.todo:
-            shard = self.recorded.names[name]
+            shard = self.shards[name]
             lost = {line["index"] for line in self.failures.get(name, ())}
             members = np.array([index for index in shard.indices if index not in lost], np.int64)
             shards.append(Shard(shard.split, shard.number, shard.count, members))

@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 """Called with (bytes read, bytes in all)."""
 
 _LEFT = re.compile(r"(?:.*/)?\.[^/]+\.\d+\.tmp")
-_SHARD = re.compile(r".+-\d{5}-of-\d{5}\.[^/]+")
+_SHARD = re.compile(r".+-\d{5,}-of-\d{5,}\.[^/]+")
 
 
 @dataclass(frozen=True)
@@ -216,12 +216,8 @@ def _look(found: Status, store: Store, sizes: dict[str, int], lines: list[dict[s
         entered = {line["file"]: line for line in own if line["kind"] in ("shard", "file")}
         found.problems += wrong_sizes(sizes, list(entered.values()))
         shards = [line for line in own if line["kind"] == "shard"]
-        names = recorded.names
-        if part:
-            number, count = map(int, part.split("/"))
-            names = dict(list(names.items())[number - 1 :: count])
-        by_key = {(line["split"], line["shard"]) for line in shards}
-        loose = [name for name, shard in names.items() if shard.key not in by_key and name in sizes]
+        planned = Part.read(part).of(recorded.shards) if part else recorded.shards
+        loose = [name for name, shard in recorded.loose(sizes, shards).items() if planned.place(*shard.key) is not None]
         if not found.writing:
             found.problems += [
                 Problem(name, "not entered", "it is there, but the manifest does not know it", recorded.scene)
@@ -231,8 +227,8 @@ def _look(found: Status, store: Store, sizes: dict[str, int], lines: list[dict[s
         found.scenes.append(
             SceneStatus(
                 scene=recorded.scene,
-                samples=sum(len(shard.members) for shard in names.values()),
-                shards=len(names),
+                samples=planned.sample_count,
+                shards=len(planned),
                 shards_finished=len(shards),
                 rows=sum(line["rows"] for line in shards),
                 failures=sum(line["kind"] == "failure" for line in own),
