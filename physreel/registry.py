@@ -17,6 +17,7 @@ import importlib.util
 import inspect
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,9 +80,16 @@ class Entry:
 def entries(kind: Kind) -> list[Entry]:
     """All that is known of a kind, built in first, then installed; imports none of it."""
     known = {name: Entry(name, target, True) for name, target in _BUILT_IN[kind].items()}
-    for point in sorted(importlib.metadata.entry_points(group=f"physreel.{kind}"), key=lambda p: p.name):
-        known.setdefault(point.name, Entry(point.name, point.value, False))
+    for name, target in _installed(tuple(sys.path)).get(kind, ()):
+        known.setdefault(name, Entry(name, target, False))
     return list(known.values())
+
+
+@lru_cache(maxsize=4)
+def _installed(path: tuple[str, ...]) -> dict[Kind, list[tuple[str, str]]]:
+    """Name and target of all that is installed where Python looks: ``path``, by which it is kept, for it is dear."""
+    points = importlib.metadata.entry_points()
+    return {kind: sorted((p.name, p.value) for p in points.select(group=f"physreel.{kind}")) for kind in KINDS}
 
 
 def load(kind: Kind, reference: str | type) -> type[Any]:
@@ -95,6 +103,7 @@ def load(kind: Kind, reference: str | type) -> type[Any]:
     known = {entry.name: entry.target for entry in entries(kind)}
     target = known.get(reference, reference)
     if ":" not in target:
+        _installed.cache_clear()  # it may be installed by the next time that it is asked for
         raise InputError(_unknown(kind, reference, list(known)))
     module_name, _, attribute = target.rpartition(":")
     module = _from_file(module_name) if module_name.endswith(".py") else _from_module(module_name, reference)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import datetime
-import functools
-import importlib.metadata
 import io
 import os
 from pathlib import Path
@@ -57,9 +55,8 @@ def place(tmp_path_factory):
 def _standing_there(place, monkeypatch):
     monkeypatch.chdir(place)
     monkeypatch.syspath_prepend(str(TESTS))
-    # Always the same, and dear to find out five hundred times.
+    # Always the same, and dear to build five hundred times.
     monkeypatch.setattr("typer.main.get_command", lambda _: BUILT)
-    monkeypatch.setattr("importlib.metadata.entry_points", functools.cache(importlib.metadata.entry_points))
     for name in ("PHYSREEL_TEST_FAULTS", "PHYSREEL_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
 
