@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,18 +20,24 @@ from fakes import plan_values
 
 from physreel.errors import InputError
 from physreel.loaders.records import records
+from physreel.manifest import FORMAT, manifest_line
 from physreel.pipeline import Pipeline
 from physreel.plan import Plan
 from physreel.runners.base import Part
 from physreel.runners.convert import convert
 from physreel.runners.local import run
+from physreel.storage import FolderStore
 
 TESTS = Path(__file__).parent
 SPLITS = {"train": 0.6, "test": 0.4}
 CONVERT = """
-import sys
+import os, signal, sys
+from test_convert import ticking
 from physreel.runners.convert import convert
-print(convert(sys.argv[1], sys.argv[2], sys.argv[3]).made)
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+with ticking(int(sys.argv[4]), die) as tick:
+    convert(sys.argv[1], sys.argv[2], sys.argv[3], progress=tick)
 """
 
 
@@ -133,35 +141,63 @@ def test_what_is_lost_afterwards_is_written_again(tmp_path, original, to):
     assert tree(tmp_path / "b") == whole
 
 
+@contextmanager
+def ticking(count: int, call=None) -> Iterator:
+    """Calls something at the ``count``-th tick: a clip is told of, a file is about to take its place, or has taken it."""
+    left, put = [count], FolderStore.put
+
+    def tick(*_) -> int:
+        left[0] -= 1
+        if left[0] == 0:
+            call()
+        return left[0]
+
+    def put_and_tick(*given) -> None:
+        tick()
+        put(*given)
+        tick()
+
+    FolderStore.put = put_and_tick
+    try:
+        yield tick
+    finally:
+        FolderStore.put = put
+
+
 @pytest.mark.parametrize("to", ["webdataset", "lerobot"])
-def test_kills_at_random_moments_change_no_byte_and_show_nothing_half_written(tmp_path, to):
-    generated(tmp_path / "a", count=40, shard_size=2)
-    convert(tmp_path / "a", tmp_path / "undisturbed", to)
-    wanted = tree(tmp_path / "undisturbed")
-    chance, killed, out = random.Random(3), 0, tmp_path / "b"
-    command = [sys.executable, "-c", CONVERT, str(tmp_path / "a"), str(out), to]
-    for _ in range(40):
-        started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        until = time.monotonic() + 30
-        while not (out / "manifest.jsonl").exists() and started.poll() is None and time.monotonic() < until:
-            time.sleep(0.02)
-        time.sleep(chance.uniform(0.0, 0.5))
-        if started.poll() is not None:
-            assert started.returncode == 0, started.stderr.read().decode()
-            started.stderr.close()
-            break
-        started.send_signal(signal.SIGKILL)
-        started.wait()
-        started.stderr.close()
-        killed += 1
+def test_kills_at_random_moments_change_no_byte_and_show_nothing_half_written(tmp_path, original, to):
+    with ticking(0) as tick:
+        convert(original, tmp_path / "undisturbed", to, progress=tick)
+        total = -tick() - 1
+    wanted, chance = tree(tmp_path / "undisturbed"), random.Random(total)
+    for moment in (chance.randint(2, total // 2), chance.randint(total - 6, total)):
+        out = tmp_path / f"killed-{moment}"
+        command = [sys.executable, "-c", CONVERT, str(original), str(out), to, str(moment)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr
         seen = {name: digest for name, digest in tree(out).items() if not name.startswith(".physreel")}
         for name, digest in seen.items():
             assert name == "manifest.jsonl" or digest == wanted[name]
-        if killed == 3:
-            break
-    assert killed
-    convert(tmp_path / "a", out, to)
-    assert tree(out) == wanted
+        convert(original, out, to)
+        assert tree(out) == wanted
+
+
+@pytest.mark.parametrize("late", [2, 4])
+def test_a_run_to_lerobot_that_was_killed_at_its_very_end_goes_on(tmp_path, late):
+    class StopError(BaseException):
+        """Nobody tidies up after it."""
+
+    def stop() -> None:
+        raise StopError
+
+    plan = Plan(**plan_values(count=3, exporter="lerobot"))
+    with ticking(0) as tick:
+        run(plan, tmp_path / "whole", workers=0)
+        total = -tick() - 1
+    with ticking(total + 1 - late, stop), pytest.raises(StopError):
+        run(plan, tmp_path / "out", workers=0)
+    run(plan, tmp_path / "out", workers=0)
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
 
 
 def test_generating_lerobot_is_converting_to_it(tmp_path, original):
@@ -175,6 +211,8 @@ BAD = {
     "an unknown format": ({"to": "webdatasets"}, r"did you mean 'webdataset'|Did you mean 'webdataset'"),
     "no clips a shard": ({"shard_size": 0}, "--shard-size"),
     "no data set": ({"source": "nowhere"}, "nowhere is no physreel data set"),
+    "nothing begun": ({"source": "begun"}, "begun holds no scene yet"),
+    "itself by another name": ({"out": "./full/../a/"}, "is the data set itself"),
     "itself": ({"out": "a"}, "is the data set itself"),
     "inside it": ({"out": "a/b"}, "inside the other"),
     "something else there": ({"out": "full"}, "not empty"),
@@ -189,6 +227,8 @@ def test_bad_input_is_one_message_and_writes_nothing(tmp_path, original, case, m
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "manifest.jsonl").write_text(manifest_line(FORMAT))
     if case == "another data set there":
         generated(tmp_path / "other", seed=5)
     changes, message = BAD[case]
@@ -219,6 +259,32 @@ def test_an_unfinished_or_damaged_source_is_refused(tmp_path, original):
     with pytest.raises(InputError, match="is not complete"):
         convert(tmp_path / "a", tmp_path / "b", "webdataset")
     assert not (tmp_path / "b").exists()
+
+
+def test_what_the_format_cannot_hold_is_told_before_anything_is_written(tmp_path, original):
+    from fakes import Drop
+
+    class Uneven(Drop):
+        """Each clip has a camera of another name."""
+
+        name = "uneven"
+
+        def sample(self, rng):
+            spec = super().sample(rng)
+            camera = spec.cameras[0].model_copy(update={"name": f"view_{int(rng.integers(1000))}"})
+            return spec.model_copy(update={"cameras": (camera,)})
+
+    shutil.copytree(original, tmp_path / "a")
+    plan = Plan(**plan_values(count=3))
+    run(plan, tmp_path / "a", workers=0, scene=Uneven)
+    with pytest.raises(InputError, match="scene 'uneven' cannot be stored as lerobot: its clips differ in cameras"):
+        convert(tmp_path / "a", tmp_path / "b", "lerobot")
+    assert not (tmp_path / "b").exists(), "nor the scene before it"
+    with pytest.raises(InputError, match=r"its clips are finished, as parquet: .*/uneven is a data set") as caught:
+        run(plan.model_copy(update={"exporter": "lerobot"}), tmp_path / "out", workers=0, scene=Uneven)
+    staged = re.search(r"parquet: (.*) is a data set", str(caught.value))[1]
+    assert [record["index"] for record in records(staged)] == [0, 1, 2]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".physreel"]
 
 
 def test_two_conversions_into_one_folder_at_once_are_refused(tmp_path, original):

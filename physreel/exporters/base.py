@@ -112,11 +112,13 @@ class WholeExporter(ABC):
     def write_whole(cls, scene: str, shards: Sequence[FinishedShard], folder: Path) -> Iterator[WrittenFile]:
         """Write a scene. Each file is handed over when it is finished; the one that makes it readable comes last.
 
+        The call itself looks whether the scene can be written; what it returns writes.
+
         Args:
             scene: name of the scene.
             shards: all its shards, in order of split and number.
-            folder: on this machine, empty, for files that are being written.
+            folder: on this machine, empty by the time of the first file, for files that are being written.
 
         Raises:
-            InputError: this format cannot hold the scene; raised before anything is handed over.
+            InputError: this format cannot hold the scene; raised by the call, before anything is written.
         """

@@ -43,7 +43,7 @@ class LerobotExporter(WholeExporter, ParquetExporter):
         """See WholeExporter.write_whole."""
         light = (table for shard in shards for table in shard.samples(LAYOUT_COLUMNS))
         layout = find_layout(scene, (table.to_pylist() for table in light))
-        yield from _Writer(scene, layout, folder).write(shards)
+        return _Writer(scene, layout, folder).write(shards)
 
     def index_files(self, scenes: Mapping[str, Mapping[str, list[str]]]) -> dict[str, str]:
         """See Exporter.index_files."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 from physreel import registry
 from physreel.errors import InputError
-from physreel.exporters.base import Exporter, FinishedShard, WholeExporter
+from physreel.exporters.base import Exporter, FinishedShard, WholeExporter, WrittenFile
 from physreel.exporters.rows import RowExporter
 from physreel.loaders.shards import sample_tables, shard_schema
 from physreel.manifest import read_manifest
@@ -80,9 +82,15 @@ class Source:
         shards = [line for line in own if line["kind"] == "shard"]
         self.shards = sorted(shards, key=lambda line: (self.splits.index(line["split"]), line["shard"]))
         self.failures = [line for line in own if line["kind"] == "failure"]
+        lost = Counter((line["split"], line["shard"]) for line in self.failures)
+        self._of_split: dict[str, tuple[list[Mapping[str, Any]], list[int]]] = {}
+        for split in self.splits:
+            old = [line for line in self.shards if line["split"] == split]
+            there = (line["samples"] - lost[split, line["shard"]] for line in old)
+            self._of_split[split] = old, list(accumulate(there, initial=0))
 
-    def problems(self) -> list[str]:
-        """Why it cannot be converted."""
+    def problems(self, sizes: Mapping[str, int]) -> list[str]:
+        """Why it cannot be converted; ``sizes`` are those of the data set's files."""
         found = []
         if not self.shards:
             return [f"scene {self.scene!r} has no finished shards: finish it first"]
@@ -93,7 +101,7 @@ class Source:
             found.append(f"scene {self.scene!r} is stored as lerobot, which does not keep the mp4 files as they were")
         elif other := [line["file"] for line in self.shards if not line["file"].endswith(_READABLE)]:
             found.append(f"{other[0]} is of a format that cannot be read back")
-        damaged = [line["file"] for line in self.shards if self.store.size(line["file"]) != line["bytes"]]
+        damaged = [line["file"] for line in self.shards if sizes.get(line["file"]) != line["bytes"]]
         found += [f"{name} is missing or not as it was written: `physreel repair`" for name in damaged[:_SHOWN]]
         if len(damaged) > _SHOWN:
             found.append(f"and {len(damaged) - _SHOWN} more such shards")
@@ -107,7 +115,7 @@ class Source:
         """The shards to be: those that there are, or of so many samples each."""
         found = []
         for split in self.splits:
-            old = [line for line in self.shards if line["split"] == split]
+            old, _ = self._of_split[split]
             failed = [line for line in self.failures if line["split"] == split]
             sizes = [
                 (line["samples"], [one for one in failed if one["shard"] == line["shard"]])  # in order of index
@@ -138,17 +146,15 @@ class Source:
 
     def samples(self, shard: NewShard, columns: Sequence[str] | None = None) -> Iterator[Any]:
         """The samples of a shard to be, each a table of its rows."""
-        at = 0
-        for line in self.shards:
-            if line["split"] != shard.split:
-                continue
-            lost = sum(one["split"] == shard.split and one["shard"] == line["shard"] for one in self.failures)
-            there = line["samples"] - lost
-            begin, end = max(shard.first - at, 0), min(shard.last - at, there)
+        old, starts = self._of_split[shard.split]
+        for k in range(max(bisect_right(starts, shard.first) - 1, 0), len(old)):
+            if starts[k] >= shard.last:
+                break
+            line, there = old[k], starts[k + 1] - starts[k]
+            begin, end = max(shard.first - starts[k], 0), min(shard.last - starts[k], there)
             if begin < end:
                 tables = sample_tables(self.store, line["file"], rows=line["rows"], columns=columns)
                 yield from islice(tables, begin, None if end == there else end)
-            at += there
 
 
 def convert(
@@ -188,7 +194,10 @@ def convert(
         store = open_store(source)
         lines = read_manifest(store)
         sources = [Source(store, line["scene"], lines) for line in lines if line["kind"] == "plan"]
-        problems += [problem for one in sources for problem in one.problems()]
+        if not sources:
+            problems.append(f"{os.fspath(source)} holds no scene yet: finish it first")
+        sizes = store.sizes() if sources else {}
+        problems += [problem for one in sources for problem in one.problems(sizes)]
     except InputError as error:
         problems.append(str(error))
     plans = [_new_plan(one, to, shard_size) for one in sources]
@@ -230,15 +239,14 @@ class Conversion:
         self.done = self.failed
 
     def run(self) -> int:
-        """Returns how many samples were written."""
+        """Returns how many samples were written. What the format cannot hold is told before anything is written."""
+        parts = [(source, source.new_shards(self.shard_size)) for source in self.sources]
+        wholes = [self._whole_files(*part) for part in parts] if issubclass(self.exporter, WholeExporter) else []
+        self.place.save()
         made = 0
         self._tell(0)
-        for source in self.sources:
-            shards = source.new_shards(self.shard_size)
-            if issubclass(self.exporter, WholeExporter):
-                made += self._whole(source, shards)
-            else:
-                made += self._rows(source, shards)
+        for k, (source, shards) in enumerate(parts):
+            made += self._whole(source, shards, wholes[k]) if wholes else self._rows(source, shards)
         self.place.finish(self._exporter(self.sources[0]))
         return made
 
@@ -273,14 +281,11 @@ class Conversion:
             made += shard.last - shard.first
         return made
 
-    def _whole(self, source: Source, shards: Sequence[NewShard]) -> int:
+    def _whole_files(self, source: Source, shards: Sequence[NewShard]) -> Iterator[WrittenFile] | None:
+        """What writes a scene's files; None where they are there already."""
         assert issubclass(self.exporter, WholeExporter)
-        here = sum(shard.last - shard.first for shard in shards)
         if self.place.has_whole(source.scene, [shard.key for shard in shards]):
-            self._tell(here)
-            return 0
-        self.place.forget(source.scene)
-        by_key = {shard.key: shard for shard in shards}
+            return None
         finished = [
             FinishedShard(
                 split=shard.split,
@@ -291,9 +296,18 @@ class Conversion:
             )
             for shard in shards
         ]
+        return self.exporter.write_whole(source.scene, finished, self.place.hidden / "whole")
+
+    def _whole(self, source: Source, shards: Sequence[NewShard], files: Iterator[WrittenFile] | None) -> int:
+        here = sum(shard.last - shard.first for shard in shards)
+        if files is None:
+            self._tell(here)
+            return 0
+        self.place.forget(source.scene)
+        by_key = {shard.key: shard for shard in shards}
         folder = self.place.hidden / "whole"
         folder.mkdir()
-        for written in self.exporter.write_whole(source.scene, finished, folder):
+        for written in files:
             lines = [{"kind": "file", "scene": source.scene}]
             if written.shard is not None:
                 lines = _shard_lines(source.scene, by_key[written.shard], written.rows)

@@ -38,19 +38,26 @@ class Target:
     @contextmanager
     def opened(self) -> Iterator[Target]:
         """Make and lock the place, and clear what a killed conversion left."""
+        folder = self.store.folder
+        new = folder is not None and not folder.exists()
         with ExitStack() as stack, storage_errors(self.store):
+            if folder is not None and new:
+                stack.callback(_remove_empty, folder)
             self._check_held = stack.enter_context(held(self.store))
-            if self.store.folder is None:
+            if folder is None:
                 self.hidden = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="physreel-")))
             else:
-                self.hidden = self.store.folder / HIDDEN / "convert"
+                self.hidden = folder / HIDDEN / "convert"
                 stack.callback(_clear, self.hidden)
                 shutil.rmtree(self.hidden, ignore_errors=True)
                 self.hidden.mkdir(parents=True)
             yield self
 
     def begin(self, plans: Sequence[Mapping[str, Any]]) -> None:
-        """Enter the plans; what is entered but not there as it should be is forgotten."""
+        """Take in what is there, and the plans; what is entered but not there as it should be is forgotten.
+
+        Nothing is written before ``save``.
+        """
         old = read_manifest(self.store) if self.store.size(MANIFEST) is not None else [FORMAT]
         known = {line["scene"] for line in old if line["kind"] == "plan"}
         new = [dict(plan) for plan in plans if plan["scene"] not in known]
@@ -60,7 +67,6 @@ class Target:
         kept = [line for line in old if line["kind"] not in _OF_FILES or _place(line) not in gone]
         self.lines = [*kept, *new]
         self._entered = {_place(line) for line in kept if line["kind"] == "shard"}
-        self.save()
 
     def has_shard(self, scene: str, key: tuple[str, int]) -> bool:
         """Whether a shard is entered."""
@@ -94,9 +100,13 @@ class Target:
 
     def finish(self, exporter: Exporter) -> None:
         """Write the files that describe the whole, and the manifest."""
-        for name, text in exporter.index_files(files_of(self.lines)).items():
-            self._write(name, text)
+        self.describe(exporter.index_files(files_of(self.lines)))
         self.save()
+
+    def describe(self, texts: Mapping[str, str]) -> None:
+        """Write files that describe the whole, by name."""
+        for name, text in texts.items():
+            self._write(name, text)
 
     def _write(self, name: str, text: str) -> None:
         # Not by the store's own write: what that leaves when it is killed would lie beside the data.
@@ -111,8 +121,12 @@ class Target:
 
 def _clear(hidden: Path) -> None:
     shutil.rmtree(hidden, ignore_errors=True)
-    with suppress(OSError):  # something else waits there
-        hidden.parent.rmdir()
+    _remove_empty(hidden.parent)  # if nothing else waits there
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _place(line: Mapping[str, Any]) -> tuple[Any, Any, Any]:

@@ -18,6 +18,7 @@ from physreel.runners.convert import Conversion, Source
 from physreel.runners.converted import Target
 from physreel.runners.folder import differences
 from physreel.runners.place import check_place
+from physreel.runners.status import index_files, index_problems
 from physreel.storage import Address, Store, open_store
 
 _STAGED, _STORED = ".physreel/whole", "parquet"
@@ -52,6 +53,10 @@ def run_whole(
     staged = f"{os.fspath(out).rstrip('/')}/{_STAGED}/{scene}"
     failed = any(line["kind"] == "failure" and line["scene"] == scene for line in there)
     if _is_complete(store, scene, there) and not (failed and options.get("retry_failed")):
+        if index_problems(store, there):  # killed just before its end
+            with Target(store).opened() as place:
+                place.begin([])
+                place.describe(index_files(there))
         if not failed:
             _remove(store, scene)
         return _with_all_bytes(summary(out, scene), store)
@@ -62,7 +67,10 @@ def run_whole(
         place.begin([plan_line | {"plan": plan_line["plan"] | {"exporter": plan.exporter}}])
         if failed:
             place.forget(scene)
-        Conversion(exporter, place, None, [source], None).run()
+        try:
+            Conversion(exporter, place, None, [source], None).run()
+        except InputError as error:
+            raise InputError(f"{error}; its clips are finished, as {_STORED}: {staged} is a data set") from None
     if not made.failed:
         _remove(store, scene)
     return replace(_with_all_bytes(summary(out, scene), store), made=made.made)
