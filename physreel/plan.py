@@ -25,6 +25,9 @@ TRIES = 64
 MOST_WITH_SPLITS = 50_000_000
 """Samples that a plan with several splits may have: 80 s of hashing, and half a gigabyte, before a run begins."""
 
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
+"""What a scene may be called in a data set: a part of file names too."""
+
 SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$")]
 """A part of file names."""
 
@@ -96,7 +99,7 @@ class Plan(SpecModel):
 
     scene: str
     count: Annotated[int, Field(ge=1, le=10_000_000_000)]
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")] | None = None
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     clip: ClipSettings | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -23,6 +24,13 @@ def _plain(value: Any) -> Any:
 
 Value = Annotated[Any, AfterValidator(_plain)]
 """A parameter: a number, "0.5..1.5", [0.5, 1.5], "wood|marble", [wood, marble]."""
+
+
+def _size(text: str) -> str:
+    if re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}", text) is None:
+        raise ValueError("expected WIDTHxHEIGHT such as 320x240")
+    return text
+
 
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
@@ -46,8 +54,8 @@ class Settings(_Strict):
 
     count: int | None = Field(None, ge=1, le=10_000_000_000, description="clips of a scene")
     seed: int | None = Field(None, ge=0, lt=2**63, description="seed of the data set; 0 by default")
-    size: str | None = Field(
-        None, pattern=r"^[0-9]{1,6}x[0-9]{1,6}$", description="pixels, 320x240; the scene's own by default"
+    size: Annotated[str, AfterValidator(_size)] | None = Field(
+        None, description="pixels, 320x240; the scene's own by default"
     )
     fps: int | None = Field(None, description="frames per second; the scene's own by default")
     duration_s: float | None = Field(None, description="length of a clip; the scene's own by default")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from physreel import registry
 from physreel.errors import InputError, SpecError
 from physreel.pipeline import Pipeline
-from physreel.plan import Balance, Plan
+from physreel.plan import NAME_PATTERN, Balance, Plan
 from physreel.runners.base import Part, RunSummary
 from physreel.runners.local import Progress, preflight, run
 from physreel.scenes.base import ClipSettings, Scene
@@ -126,7 +127,10 @@ def make_plan(
         others = [entry.name for entry in registry.entries("scenes")]
         if name in others:
             found.add("name", f"{name!r} is another scene; choose a name of your own, not of {', '.join(others)}")
-        fields["name"] = name
+        elif re.fullmatch(NAME_PATTERN, name or "") is None:
+            found.add("name", f"must be a letter and then at most 63 letters, digits or _, got {name!r}")
+        else:
+            fields["name"] = name
     if splits is not None:
         fields["splits"] = {split: _share(asked) for split, asked in splits.items()}
     if scene_type is not None:
