@@ -143,7 +143,7 @@ def test_what_is_lost_afterwards_is_written_again(tmp_path, original, to):
 
 @contextmanager
 def ticking(count: int, call=None) -> Iterator:
-    """Calls something at the ``count``-th tick: a clip is told of, a file is about to take its place, or has taken it."""
+    """Calls something at the ``count``-th tick: a clip is told of, a file is about to be put, or was."""
     left, put = [count], FolderStore.put
 
     def tick(*_) -> int:
