@@ -95,16 +95,29 @@ def _toml(name: str, text: str) -> RecipeText:
 def _yaml(name: str, text: str) -> RecipeText:
     import yaml
 
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        """Ends with what is nested too deeply before it costs much."""
+
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.depth > _DEEPEST:
+                said = f"it is nested deeper than {_DEEPEST} levels, which no recipe is"
+                raise yaml.MarkedYAMLError(problem=said, problem_mark=self.peek_event().start_mark)
+            self.depth += 1
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" line {mark.line + 1}" if mark else ""
         said = ", ".join(part for part in (error.context, error.problem) if part)
         raise InputError(f"{name}{where} is no YAML: {said}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        said = "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        raise InputError(f"{name} is no YAML: {said}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{name} is no YAML: {' '.join(str(error).split())}") from None
     if root is not None and not isinstance(root, yaml.MappingNode):
         raise InputError(
             f"{name} line {root.start_mark.line + 1}: a recipe is a mapping, such as scenes: {{falling: 100}}"
@@ -137,9 +150,6 @@ class _Reader:
             self.problem(line, "anchors and aliases (&, *) are not read; write it out, or use defaults")
             return None
         self._seen.add(id(node))
-        if len(path) > _DEEPEST:
-            self.problem(line, f"nested deeper than {_DEEPEST} levels, which no recipe is")
-            return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, line)
         if node.tag not in _TAGS:
