@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +44,7 @@ class FolderStore(Store):
         """See Store.write."""
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        hidden = _hidden(path)
         with removed_on_error(hidden):
             with hidden.open("wb") as file:
                 file.write(data)
@@ -56,7 +57,7 @@ class FolderStore(Store):
         """See Store.create."""
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        hidden = _hidden(path)
         try:
             hidden.write_bytes(data)
             os.link(hidden, path)
@@ -73,7 +74,7 @@ class FolderStore(Store):
         if source.stat().st_dev == path.parent.stat().st_dev:
             os.replace(source, path)
         else:
-            hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            hidden = _hidden(path)
             with removed_on_error(hidden):
                 with source.open("rb") as there, hidden.open("wb") as here:
                     shutil.copyfileobj(there, here, 1 << 20)
@@ -101,6 +102,11 @@ class FolderStore(Store):
             except FileNotFoundError:  # a run is at work there
                 continue
         return dict(sorted(found.items()))
+
+
+def _hidden(path: Path) -> Path:
+    # Threads of one process, and processes of two machines with one number, must not write to the same file.
+    return path.with_name(f".{path.name}.{uuid.uuid4().int}.tmp")
 
 
 @contextmanager
