@@ -101,13 +101,13 @@ def test_the_first_world_is_that_of_an_unbalanced_plan():
         assert plain.spec(index) == Drop().sample(sample_rng(0, "drop", 1, index))
 
 
-def test_the_same_bytes_on_any_number_of_workers(tmp_path):
+def test_the_same_bytes_made_here_or_by_workers(tmp_path):
     def tree(out: Path) -> list[str]:
         return [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.rglob("*")) if path.is_file()]
 
-    for workers in (0, 2):
+    for workers in (0, 1):
         run(plan(count=9), tmp_path / str(workers), workers=workers)
-    assert tree(tmp_path / "0") == tree(tmp_path / "2")
+    assert tree(tmp_path / "0") == tree(tmp_path / "1")
     assert run(plan(count=9), tmp_path / "0", workers=0).made == 0
 
 
