@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import subprocess
 import sys
@@ -12,13 +13,27 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from audit_builders import FRAMES, SCHEMA, SIDE, clean_rows, film, flac, mp4, question, tone, write
+from typer.main import get_command
+from typer.testing import CliRunner
 
-from physreel.audit.parameters import Declared
+from physreel.audit import reading
+from physreel.audit.labels import classes
+from physreel.audit.parameters import Declared, _association, _codes
 from physreel.audit.run import audit
 from physreel.audit.thresholds import Thresholds
+from physreel.cli.app import app
 from physreel.errors import InputError
 
 COUNT = 60
+
+
+@pytest.fixture(autouse=True, scope="module")
+def decoded_once():
+    """The tests share most of their clips: each is decoded once."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("look_at", "listen_to"):
+            patch.setattr(reading, name, functools.cache(getattr(reading, name)))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -256,42 +271,74 @@ def test_a_limit_takes_of_each_split(clean, tmp_path):
 
 def test_what_cannot_be_audited_is_told_at_once(clean, tmp_path):
     folder = write(tmp_path, clean)
-    with pytest.raises(InputError, match=r"no outcome field 'fals'.*falls, speed_m_s, winner"):
+    with pytest.raises(InputError, match=r"--label 'fals': no scene has.*by_hand has falls, speed_m_s, winner"):
         audit(folder, labels=["fals"], shortcuts=False)
     with pytest.raises(InputError, match=r"(?s)--limit 0.*no such cue.*first frame"):
         audit(folder, limit=0, ignore=["loud"], shortcuts=False)
+    with pytest.raises(InputError, match=r"(?s)'fell:loudness': there is no such scene; there are by_hand.*'fals'"):
+        audit(folder, labels=["fals"], ignore=["fell:loudness"], shortcuts=False)
     with pytest.raises(InputError, match=r"(?s)--max-duplicates -1.*--max-silent 2 is not in 0\.\.1"):
         Thresholds(max_silent=2, max_duplicates=-1)
     with pytest.raises(InputError, match="no physreel data set"):
         audit(tmp_path / "nowhere", shortcuts=False)
 
 
-def _command(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "physreel", "audit", *map(str, arguments)], capture_output=True, text=True
-    )
+def _command(*arguments):
+    return CliRunner().invoke(app, ["audit", *map(str, arguments)])
 
 
 def test_the_command_ends_with_4_beyond_a_threshold_and_writes_nothing(clean, tmp_path):
     folder = write(tmp_path, changed(clean, {3, 9}, audio=FAULTS["silent"][1]["audio"]))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    done = _command(folder, "--no-shortcuts", "--json")
+    done = subprocess.run(
+        [sys.executable, "-m", "physreel", "audit", folder, "--no-shortcuts", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     assert done.returncode == 4
-    assert "by_hand: silent" in done.stderr
-    told = json.loads(done.stdout)
+    # In a log of both streams the report is above the words on it.
+    report, _, words = done.stdout.rpartition("physreel: error: ")
+    assert "by_hand: silent" in words
+    told = json.loads(report)
     assert told["fault_count"] == 1
     assert told["scenes"][0]["findings"][0]["check"] == "silent"
     fine = _command(folder, "--no-shortcuts", "--max-silent", "0.1")
-    assert fine.returncode == 0, fine.stderr
+    assert fine.exit_code == 0, fine.stderr
     assert max(map(len, fine.stdout.splitlines())) <= 100
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    assert _command(folder, "--max-silent", "7").returncode == 2
+    wrong = _command(folder, "--max-silent", "7", "--limit", "0", "--ignore", "loud")
+    assert wrong.exit_code == 2
+    assert all(words in wrong.stderr for words in ("--max-silent 7", "--limit 0", "'loud'"))
 
 
 def test_each_threshold_is_an_option():
-    shown = _command("--help").stdout
+    shown = {name for each in get_command(app).commands["audit"].params for name in each.opts}
     for each in dataclasses.fields(Thresholds):
         assert "--" + each.name.replace("_", "-") in shown
+
+
+def test_values_of_several_kinds_and_sizes_in_one_label_are_counted(clean, tmp_path):
+    """A foreign data set's JSON may have anything in a field."""
+    values = [1.5, "warm", True, None, 10**400, float("nan"), *range(20)]
+    made = reading.SceneFacts("by_hand")
+    for k, value in enumerate([*values, *values]):
+        row = clean[k] | {"outcome": {"mixed": value, "number": value if not isinstance(value, str) else 2}}
+        reading._take(made, row, learn=False)
+    for name, own in made.labels.items():
+        assert len(own) == made.rows, name
+        assert len(classes(own)) == made.rows
+    strange = clean[0] | {"spec": "[" * 100_000, "index": 10**400, "duration_s": 10**400}
+    reading._take(made, strange, learn=True)
+    assert made.problems["missing"] == [made.rows - 1]
+
+
+def test_a_text_of_its_own_in_each_row_makes_no_table_of_rows_by_rows():
+    rng = np.random.default_rng(0)
+    texts = [[f"{word}{k}" for k in rng.permutation(5000)] for word in "ab"]
+    strength, _ = _association(*texts)
+    assert strength < 0.1
+    assert int(_codes(texts[0]).max()) <= 20
 
 
 def test_names_from_a_data_set_cannot_steer_a_terminal(clean, tmp_path):

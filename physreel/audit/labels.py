@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from physreel.audit.reading import Label, SceneFacts
 from physreel.audit.report import Balance, SceneReport
 from physreel.audit.thresholds import Thresholds
-from physreel.errors import InputError
 
 _FEW_VALUES = 12
 _CLASSES = 4
@@ -28,12 +27,12 @@ def judge_labels(facts: SceneFacts, report: SceneReport, limits: Thresholds, jud
         important = name in judged
         constant = len(set(map(_text, values))) == 1 and facts.rows >= _ENOUGH
         if constant:
-            report.find("constant_label", important, f"{name} is {_text(values[0])} in all {facts.rows} rows", 1.0,
+            report.find("constant_label", important, f"{name} is {_text(values[0])[:80]} in all {facts.rows} rows", 1.0,
                         limits.max_majority if important else None)  # fmt: skip
         elif important and balance.majority is not None and balance.majority > limits.max_majority:
             most = next(iter(balance.shares))
             report.find("label_balance", facts.rows >= _ENOUGH,
-                        f"{name} is {most} in {balance.majority:.1%} of the rows", balance.majority,
+                        f"{name} is {most[:80]} in {balance.majority:.1%} of the rows", balance.majority,
                         limits.max_majority)  # fmt: skip
         # A thousandth: a data set has dozens of labels, and one in twenty shifts by chance.
         if balance.shift is not None and balance.shift_p is not None and balance.shift_p <= 0.001:
@@ -51,15 +50,6 @@ def categorical(facts: SceneFacts) -> list[str]:
         and 2 <= len(set(map(_text, values))) <= _FEW_VALUES
         and any(value is not None for value in values)
     ]
-
-
-def check_label(facts: SceneFacts, label: str) -> None:
-    """InputError if there is no such label."""
-    if label not in facts.labels:
-        raise InputError(
-            f"scene {facts.scene!r} has no outcome field {label!r} of plain values; it has "
-            + (", ".join(sorted(facts.labels)) or "none")
-        )
 
 
 def classes(values: Sequence[Label]) -> NDArray[np.int64]:
@@ -131,6 +121,8 @@ def _variation(table: NDArray[np.float64], of_split: NDArray[np.int64], count: i
 
 
 def _many_numbers(values: Sequence[Label]) -> bool:
+    if any(isinstance(value, str) for value in values):
+        return False
     numbers = {value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)}
     if any(isinstance(value, float) for value in numbers):
         return len(numbers) > _FEW_VALUES or any(value != int(value) for value in numbers if math.isfinite(value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ _BINS = 10
 _ENOUGH = 40
 _WORTH_TELLING = 0.3
 _FALSE_ALARM = 1e-3
+_MOST_TEXTS, _COMMON = 20, 5
 
 
 @dataclass(frozen=True)
@@ -148,4 +150,11 @@ def _codes(values: Sequence[float | str]) -> NDArray[np.int64]:
         edges = np.unique(np.quantile(numbers, (0.25, 0.5, 0.75)))
         cut = np.searchsorted(edges, numbers, side="right")
         return np.asarray(np.unique(cut, return_inverse=True)[1], np.int64)
-    return np.asarray(np.unique(np.array([str(value) for value in values]), return_inverse=True)[1], np.int64)
+    texts = [str(value) for value in values]
+    counts = Counter(texts)
+    common = [text for text, _ in counts.most_common(_MOST_TEXTS)]
+    if len(counts) > _MOST_TEXTS:
+        # The rest as one: a text of each row's own would make a table of rows by rows.
+        common = [text for text in common if counts[text] >= _COMMON]
+    code = {text: k for k, text in enumerate(sorted(common))}
+    return np.unique(np.array([code.get(text, len(code)) for text in texts], np.int64), return_inverse=True)[1]

@@ -1,10 +1,11 @@
-"""One pass over a data set's rows, keeping a few hundred bytes of each."""
+"""One pass over a data set's rows, keeping some kilobytes of each."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,9 @@ COLUMNS = (
 )  # fmt: skip
 
 Label = bool | int | float | str | None
+
+_HUGE = 2**63
+"""Whole numbers from here on count as text."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class SceneFacts:
     """What is kept of a scene's rows; lists run over rows.
 
     Attributes:
-        problems: ids of the rows of each problem, by its name (``silent``, ``black``, …).
+        problems: which rows have each problem, by its name (``silent``, ``black``, …).
         frames: (16 × 16 × 3) bytes of each middle frame, at a quarter of the tiles; and of the last.
         answers: how often each answer to a kind of question occurs.
     """
@@ -79,7 +83,7 @@ class SceneFacts:
     worlds: list[World | None] = field(default_factory=list)
     frames: list[NDArray[np.uint8] | None] = field(default_factory=list)
     captions: list[bytes] = field(default_factory=list)
-    problems: dict[str, list[str]] = field(default_factory=dict)
+    problems: dict[str, list[int]] = field(default_factory=dict)
     looked_at: dict[str, int] = field(default_factory=dict)
     answers: dict[str, dict[str, int]] = field(default_factory=dict)
     answer_types: dict[str, str] = field(default_factory=dict)
@@ -93,9 +97,11 @@ class SceneFacts:
         """How many there are."""
         return len(self.sample_ids)
 
-    def note(self, problem: str, sample_id: str) -> None:
-        """Enter a problem of a row."""
-        self.problems.setdefault(problem, []).append(sample_id)
+    def note(self, problem: str) -> None:
+        """Enter a problem of the row that was taken last; once."""
+        rows = self.problems.setdefault(problem, [])
+        if not rows or rows[-1] != self.rows - 1:
+            rows.append(self.rows - 1)
 
 
 def read_scene(store: Store, shards: list[ShardFile], limit: int | None) -> SceneFacts:
@@ -104,18 +110,21 @@ def read_scene(store: Store, shards: list[ShardFile], limit: int | None) -> Scen
     total = sum(shard.rows for shard in shards)
     stride = max(1, math.ceil(min(total, limit or total) / LEARN_FROM))
     for row in _rows(store, shards, limit):
-        _take(facts, row, learn=_hash(str(row.get("group_id")))[0] % stride == 0 if stride > 1 else True)
+        group = int.from_bytes(_hash(str(row.get("group_id")))[:8], "little")
+        _take(facts, row, learn=group % stride == 0)
     return facts
 
 
 def _rows(store: Store, shards: list[ShardFile], limit: int | None) -> Iterator[Record]:
-    """Rows in order; with a limit as large a share of each split."""
+    """Rows in order; with a limit as large a share of each split, and of small ones a row while there is room."""
     total = sum(shard.rows for shard in shards)
+    room = total if limit is None else limit
     for split in dict.fromkeys(shard.split for shard in shards):
         here = [shard for shard in shards if shard.split == split]
         left = sum(shard.rows for shard in here)
         if limit is not None:
-            left = min(left, max(1, round(limit * left / total)))
+            left = min(left, room, max(1, round(limit * left / total)))
+        room -= left
         for shard in here:
             if left <= 0:
                 break
@@ -127,28 +136,27 @@ def _rows(store: Store, shards: list[ShardFile], limit: int | None) -> Iterator[
 
 
 def _take(facts: SceneFacts, row: Mapping[str, Any], *, learn: bool) -> None:
-    name = str(row.get("sample_id"))
-    for label, value in (row.get("outcome") or {}).items():
-        if value is None or isinstance(value, (bool, int, float, str)):
-            # A label that first rows lack (by an older scene version) is none there.
-            facts.labels.setdefault(label, [None] * facts.rows).append(value)
-    world = _world(facts, row, name)
-    facts.sample_ids.append(name)
-    for label in facts.labels.values():
-        label.extend([None] * (facts.rows - len(label)))
-    facts.splits.append(str(row.get("split")))
+    before = facts.rows
+    facts.sample_ids.append(str(row.get("sample_id")))
+    for label, value in plain_outcome(row).items():
+        # A label that first rows lack (by an older scene version) is none there.
+        facts.labels.setdefault(label, [None] * before).append(value)
+    for values in facts.labels.values():
+        values.extend([None] * (facts.rows - len(values)))
+    facts.splits.append(sys.intern(str(row.get("split"))))
     facts.groups.append(str(row.get("group_id")))
+    world = _world(facts, row)
     facts.worlds.append(world)
-    picture = _picture(facts, row, name)
+    picture = _picture(facts, row)
     facts.frames.append(None if picture is None else _small(picture.tiles))
-    sound = _sound(facts, row, name)
+    sound = _sound(facts, row)
     caption = str(row.get("caption") or "").strip()
     facts.captions.append(_hash(caption)[:8])
     asked = _asked(facts, row)
     if not caption or any(not (one.question.strip() and one.answer.strip()) for one in asked):
-        facts.note("empty_words", name)
+        facts.note("empty_words")
     if _not_numbers(row) or (sound is not None and not sound.finite):
-        facts.note("nan", name)
+        facts.note("nan")
     if learn:
         numbers = {
             "caption length": (float(len(caption)), float(len(caption.split()))),
@@ -170,60 +178,67 @@ def _take(facts: SceneFacts, row: Mapping[str, Any], *, learn: bool) -> None:
         )
 
 
-def _world(facts: SceneFacts, row: Mapping[str, Any], name: str) -> World | None:
+def plain_outcome(row: Mapping[str, Any]) -> dict[str, Label]:
+    """The outcome's fields that are one value each."""
+    return {
+        label: str(value) if isinstance(value, int) and abs(value) >= _HUGE else value
+        for label, value in (row.get("outcome") or {}).items()
+        if value is None or isinstance(value, (bool, int, float, str))
+    }
+
+
+def _world(facts: SceneFacts, row: Mapping[str, Any]) -> World | None:
     try:
         world = read_world(json.loads(row["spec"]), row)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-        facts.note("missing", name)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError):
+        facts.note("missing")
         return None
     if world.out_of_frame is not None:
         facts.looked_at["out_of_frame"] = facts.looked_at.get("out_of_frame", 0) + 1
         if world.out_of_frame:
-            facts.note("out_of_frame", name)
+            facts.note("out_of_frame")
     return world
 
 
-def _picture(facts: SceneFacts, row: Mapping[str, Any], name: str) -> Picture | None:
+def _picture(facts: SceneFacts, row: Mapping[str, Any]) -> Picture | None:
     data = (row.get("video") or {}).get("bytes")
     if not data:
-        facts.note("no_video", name)
+        facts.note("no_video")
         return None
     facts.has_video += 1
     try:
         picture = look_at(data)
     except ValueError:
-        facts.note("missing", name)
+        facts.note("missing")
         return None
     wanted = _number(row.get("duration_s")) * _number(row.get("fps"))
     right = picture.frame_count == row.get("frame_count") and abs(picture.frame_count - wanted) <= 1.0
     if not right or (picture.width, picture.height) != (row.get("width"), row.get("height")):
-        facts.note("wrong_length", name)
+        facts.note("wrong_length")
     for problem, found in (("black", picture.black or picture.white), ("still", picture.still)):
         if found:
-            facts.note(problem, name)
+            facts.note(problem)
     return picture
 
 
-def _sound(facts: SceneFacts, row: Mapping[str, Any], name: str) -> Sound | None:
+def _sound(facts: SceneFacts, row: Mapping[str, Any]) -> Sound | None:
     data = (row.get("audio") or {}).get("bytes")
     if not data:
-        facts.note("no_audio", name)
+        facts.note("no_audio")
         return None
     facts.has_audio += 1
     try:
         sound = listen_to(data, _number(row.get("pascal_per_unit")) or 1.0)
     except ValueError:
-        facts.note("missing", name)
+        facts.note("missing")
         return None
-    if abs(
-        sound.sample_count - _number(row.get("duration_s")) * sound.rate_hz
-    ) > 1.0 and name not in facts.problems.get("wrong_length", ()):
-        facts.note("wrong_length", name)
+    if abs(sound.sample_count - _number(row.get("duration_s")) * sound.rate_hz) > 1.0:
+        facts.note("wrong_length")
     # A thousandth of the clip: fewer samples at full scale are nothing that is heard.
     if max(sound.cut_share, _number(row.get("clipped_fraction"))) > 1e-3:
-        facts.note("clipped", name)
+        facts.note("clipped")
     if sound.silent:
-        facts.note("silent", name)
+        facts.note("silent")
     return sound
 
 
@@ -254,7 +269,7 @@ def _small(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _place(row: Mapping[str, Any]) -> tuple[float, ...]:
-    index = int(row.get("index") or 0)
+    index = int(_number(row.get("index")))
     split = _hash(str(row.get("split")))
     return (float(index), *(float(index % k) for k in (2, 3, 4, 5, 7)), float(split[0]))
 
@@ -284,7 +299,8 @@ def _has_nan(value: Any) -> bool:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0.0
+    known = isinstance(value, (int, float)) and abs(value) < _HUGE  # false of what is not finite
+    return float(value) if known else 0.0
 
 
 def _hash(text: str) -> bytes:

@@ -158,7 +158,7 @@ class AuditReport:
         lines = [f"audit of {self.dataset}"]
         for scene in self.scenes:
             lines += ["", *_scene_lines(scene)]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def _scene_lines(scene: SceneReport) -> list[str]:
@@ -171,7 +171,7 @@ def _scene_lines(scene: SceneReport) -> list[str]:
     if scene.balances:
         lines.append("  labels" + (f" (headline: {scene.headline})" if scene.headline else ""))
         for balance in scene.balances:
-            shown = ", ".join(f"{value} {share:.4g}" for value, share in list(balance.shares.items())[:6])
+            shown = ", ".join(f"{_cut(value, 40)} {share:.4g}" for value, share in list(balance.shares.items())[:6])
             more = f", {len(balance.shares) - 6} more" if len(balance.shares) > 6 else ""
             lines += _wrapped(f"    {balance.label}: ", shown + more)
     if scene.shortcuts:
@@ -206,16 +206,16 @@ def _paragraphs(lead: str, findings: Sequence[Finding]) -> list[str]:
 
 def _wrapped(lead: str, text: str) -> list[str]:
     indent = " " * (len(lead) - len(lead.lstrip()) + 2)
-    clean = _printable(lead + text)
+    clean = printable(lead + text)
     return textwrap.wrap(clean, WIDTH, subsequent_indent=indent, drop_whitespace=True) or [clean]
 
 
 def _cut(text: str, length: int) -> str:
-    text = _printable(text)
+    text = printable(text)
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Names come from the data set, which may be anybody's: nothing in them may steer a terminal."""
     return "".join(letter if letter.isprintable() else "�" for letter in text)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from physreel.audit.labels import categorical, check_label, judge_labels
+from physreel.audit.labels import categorical, judge_labels
 from physreel.audit.parameters import Declared, judge_parameters
-from physreel.audit.reading import SceneFacts, read_scene
+from physreel.audit.reading import SceneFacts, plain_outcome, read_scene
 from physreel.audit.report import AuditReport, SceneReport
 from physreel.audit.shortcuts import CUES, judge_shortcuts, require_learners
 from physreel.audit.thresholds import Thresholds
 from physreel.audit.twins import judge_twins
 from physreel.audit.words import judge_words
 from physreel.errors import InputError
-from physreel.loaders.records import shard_files
-from physreel.storage import Address, open_store
+from physreel.loaders.records import ShardFile, shard_files, shard_records
+from physreel.storage import Address, Store, open_store
 
 _PROBLEMS = {
     "missing": ("max_missing", "lack picture, sound or a spec that others have, or it cannot be read"),
@@ -60,7 +60,7 @@ def audit(
         MissingDependencyError: scikit-learn is not installed.
     """
     limits = thresholds or Thresholds()
-    _check_request(limit, ignore)
+    _refuse(request_problems(limit, ignore))
     if shortcuts:
         require_learners()
     store = open_store(dataset)
@@ -68,14 +68,15 @@ def audit(
     names = list(dict.fromkeys(shard.scene for shard in shards))
     if not names:
         raise InputError(f"{store} has no finished shard to audit")
+    _refuse([*_unknown_scenes(ignore, names), *_unknown_labels(store, shards, labels)])
     report = AuditReport(str(store), [])
     for name in names:
         facts = read_scene(store, [shard for shard in shards if shard.scene == name], limit)
-        for label in labels:
-            check_label(facts, label)
         headline = (headlines or {}).get(name)
-        chosen = list(labels) or ([headline] if headline in facts.labels else categorical(facts))
-        unasked = [cue.removeprefix(f"{name}:") for cue in ignore if ":" not in cue or cue.startswith(f"{name}:")]
+        chosen = [label for label in labels if label in facts.labels] or (
+            [headline] if headline in facts.labels else categorical(facts)
+        )
+        unasked = [cue.rpartition(":")[2] for cue in ignore if cue.rpartition(":")[0] in ("", name)]
         report.scenes.append(
             _judge(
                 facts,
@@ -90,13 +91,42 @@ def audit(
     return report
 
 
-def _check_request(limit: int | None, ignore: Sequence[str]) -> None:
+def request_problems(limit: int | None, ignore: Sequence[str]) -> list[str]:
+    """What is wrong with a request, whatever the data set."""
     problems = [] if limit is None or limit >= 1 else [f"--limit {limit}: at least 1"]
-    problems += [
+    return problems + [
         f"--ignore {cue!r}: there is no such cue; there are {', '.join(CUES)}"
         for cue in ignore
         if cue.rpartition(":")[2] not in CUES
     ]
+
+
+def _unknown_scenes(ignore: Sequence[str], names: Sequence[str]) -> list[str]:
+    return [
+        f"--ignore {cue!r}: there is no such scene; there are {', '.join(names)}"
+        for cue in ignore
+        if ":" in cue and cue.rpartition(":")[0] not in names
+    ]
+
+
+def _unknown_labels(store: Store, shards: Sequence[ShardFile], labels: Sequence[str]) -> list[str]:
+    """Labels that no scene has, by each scene's first row: told before all rows are read."""
+    if not labels:
+        return []
+    there: dict[str, list[str]] = {}
+    for shard in shards:
+        if not there.get(shard.scene):
+            first = next(iter(shard_records(store, shard, columns=("outcome",))), None)
+            there[shard.scene] = sorted(plain_outcome(first or {}))
+    has = "; ".join(f"{scene} has {', '.join(names) or 'none'}" for scene, names in there.items())
+    return [
+        f"--label {label!r}: no scene has such an outcome field of plain values; {has}"
+        for label in labels
+        if not any(label in names for names in there.values())
+    ]
+
+
+def _refuse(problems: Sequence[str]) -> None:
     if problems:
         raise InputError("the audit cannot be made:\n" + "\n".join(f"  - {line}" for line in problems))
 
@@ -126,16 +156,16 @@ def _judge(
 
 
 def _judge_media(facts: SceneFacts, report: SceneReport, limits: Thresholds) -> None:
-    problems = {name: list(ids) for name, ids in facts.problems.items()}
+    problems = {name: set(rows) for name, rows in facts.problems.items()}
     # Where no row has it, it was not asked for.
     for modality, count in (("no_video", facts.has_video), ("no_audio", facts.has_audio)):
-        without = problems.pop(modality, [])
+        without = problems.pop(modality, set())
         if count:
-            problems["missing"] = list(dict.fromkeys([*problems.get("missing", []), *without]))
+            problems["missing"] = problems.get("missing", set()) | without
         elif without:
             report.skipped.append("picture" if modality == "no_video" else "sound")
     for check, (threshold, what) in _PROBLEMS.items():
-        names = sorted(problems.get(check, []))
+        names = [facts.sample_ids[row] for row in problems.get(check, ())]
         share = len(names) / facts.rows
         report.media[check.replace("_", " ")] = share
         if names:

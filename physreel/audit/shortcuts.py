@@ -30,6 +30,7 @@ TELLS_ON_PURPOSE = (LAST, CAPTION, QUESTIONS)
 _ENOUGH = 60
 _FOLDS = 5
 _COMPONENTS = 20
+_TREES = 30
 _WORDS = 200
 _SHUFFLES = 10
 _SURE = 3.0
@@ -208,7 +209,7 @@ def _models(width: int) -> dict[str, Callable[[], Any]]:
     return {
         "linear": lambda: make_pipeline(*narrow(), scale(), linear(C=0.3, max_iter=500)),
         "trees": lambda: trees(
-            30, min_samples_leaf=3, max_features="sqrt", random_state=0, n_jobs=1
+            _TREES, min_samples_leaf=3, max_features="sqrt", random_state=0, n_jobs=1
         ),
     }  # fmt: skip
 

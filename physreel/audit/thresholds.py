@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -40,13 +41,17 @@ class Thresholds:
     max_shortcut: float = _share(0.1, "how far a cue may tell the label above chance")
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{option(each.name)} {getattr(self, each.name):g} is not in 0..{each.metadata['most']:g}"
-            for each in fields(self)
-            if not 0.0 <= getattr(self, each.name) <= each.metadata["most"]
-        ]
-        if problems:
+        if problems := threshold_problems({each.name: getattr(self, each.name) for each in fields(self)}):
             raise InputError("the thresholds cannot be used:\n" + "\n".join(f"  - {line}" for line in problems))
+
+
+def threshold_problems(values: Mapping[str, float]) -> list[str]:
+    """Which of these limits, by name, cannot be used."""
+    return [
+        f"{option(each.name)} {values[each.name]:g} is not in 0..{each.metadata['most']:g}"
+        for each in fields(Thresholds)
+        if each.name in values and not 0.0 <= values[each.name] <= each.metadata["most"]
+    ]
 
 
 def option(name: str) -> str:

@@ -49,7 +49,8 @@ def judge_words(facts: SceneFacts, report: SceneReport, limits: Thresholds) -> N
         # Beyond the limit by more than the draw of so few questions makes likely.
         error = math.sqrt(limits.max_answer_majority * (1.0 - limits.max_answer_majority) / total)
         if total >= _ENOUGH and times / total > min(limits.max_answer_majority + 2.0 * error, 0.999):
-            report.find("answer_balance", True, f"{kind}: {most!r} answers {times / total:.1%} of {total} questions",
+            report.find("answer_balance", True,
+                        f"{kind}: {most[:80]!r} answers {times / total:.1%} of {total} questions",
                         times / total, limits.max_answer_majority)  # fmt: skip
 
 

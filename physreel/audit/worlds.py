@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,8 @@ PROJECTIONS = 16
 _SMALLEST = 0.01
 """Numbers are compared by ratio, those below this (of any unit) by difference."""
 
+_LARGEST = 1e30
+
 _PHYSICAL = ("shape", "material", "motion", "position_m", "orientation_wxyz", "velocity_m_s",
              "angular_velocity_rad_s", "mass_kg")  # fmt: skip
 
@@ -25,8 +27,8 @@ class World:
     """What is kept of a spec.
 
     Attributes:
-        kind: hash of all that is no number: shapes, materials, which parameters.
-        exact: hash of parameters, bodies, joints and fluids; looks, cameras and lights are not in it.
+        kind: hash of all that is no number of parameters, bodies, joints and fluids: shapes, materials, which
+            parameters. Looks, cameras and lights are not in it.
         projected: (PROJECTIONS,) float64. Distances between those of one kind are about the distances between the
             logarithms of their numbers: 0.001 is one number that differs by 0.1 %.
         parameters: drawn values, by name.
@@ -36,7 +38,6 @@ class World:
     """
 
     kind: bytes
-    exact: bytes
     projected: NDArray[np.float64]
     parameters: dict[str, float | str]
     counts: tuple[float, float, float]
@@ -63,10 +64,12 @@ def read_world(spec: Mapping[str, Any], row: Mapping[str, Any]) -> World:
     moving = [k for k, body in enumerate(bodies) if body.get("motion") != "static"]
     return World(
         kind=_digest("\n".join(texts)),
-        exact=_digest(json.dumps(physical, sort_keys=True)),
         projected=_project(np.array(numbers)),
         parameters={
-            name: float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+            # One text for all rows that say the same.
+            sys.intern(name): float(value)
+            if isinstance(value, (int, float)) and not isinstance(value, bool)
+            else sys.intern(str(value))
             for name, value in (spec.get("parameters") or {}).items()
             if isinstance(value, (bool, int, float, str))
         },
@@ -97,7 +100,7 @@ def _project(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         # Row by row from one seed: a longer table begins as the shorter one did.
         drawn = np.random.default_rng(20261127).normal(size=(size, PROJECTIONS))
         _directions = drawn / np.sqrt(PROJECTIONS)
-    logarithms = np.arcsinh(np.nan_to_num(numbers) / _SMALLEST)
+    logarithms = np.arcsinh(np.clip(np.nan_to_num(numbers), -_LARGEST, _LARGEST) / _SMALLEST)
     return np.asarray(logarithms @ _directions[: len(numbers)], np.float64)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from physreel.audit.thresholds import Thresholds, option
+from physreel.audit.thresholds import Thresholds, option, threshold_problems
 from physreel.cli.errors import guarded
 from physreel.cli.options import app
 
@@ -45,9 +45,13 @@ def audit(
     def command() -> None:
         import json
 
+        from physreel.audit.report import printable
         from physreel.audit.run import audit as audit_it
-        from physreel.errors import CheckError
+        from physreel.audit.run import request_problems
+        from physreel.errors import CheckError, InputError
 
+        if problems := [*threshold_problems(thresholds), *request_problems(limit, ignore or ())]:
+            raise InputError("the audit cannot be made:\n" + "\n".join(f"  - {line}" for line in problems))
         report = audit_it(
             dataset,
             scene=scene,
@@ -60,11 +64,12 @@ def audit(
             declared=declared(dataset),
         )
         if as_json:
-            print(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+            print(json.dumps(report.to_json(), indent=2), flush=True)
         else:
-            print(report.to_text())
+            # At once, so that in a log of both streams the report stands above what is said of it.
+            print(report.to_text(), flush=True)
         if report.faults:
-            lines = "\n".join(f"  - {where}: {found.check}" for where, found in report.faults)
+            lines = "\n".join(f"  - {printable(where)}: {found.check}" for where, found in report.faults)
             raise CheckError(f"{len(report.faults)} findings beyond their thresholds\n{lines}")
 
     guarded(command)
