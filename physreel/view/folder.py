@@ -122,6 +122,11 @@ def _made(rows: Rows, folder: Path, encode: Encode, workers: int) -> Iterator[tu
         waiting = [(part, pool.submit(_make_part, rows.store, part, str(folder), encode)) for part in rows.parts]
         for part, future in waiting:
             yield part, future.result()
+    except loky.BrokenProcessPool:
+        raise InputError(
+            f"a worker process was ended from outside, most likely for want of memory (workers: {workers}); an earlier "
+            "view is kept. Run the same command with --workers 1"
+        ) from None
     finally:
         pool.shutdown(wait=True, kill_workers=True)
 

@@ -36,7 +36,7 @@ _TYPES = {
     ".flac": "audio/flac",
 }
 _CLIP_FILE = re.compile(r"clips/\d{4,6}/(\d{8})(\.js|-[a-z]+\.(?:mp4|jpg|png|flac))")
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 class Site:
@@ -227,7 +227,10 @@ def serve_view(
                 f"--port {port} cannot be used: {error.strerror}; name another, or 0 for any that is free"
             ) from None
         at = server.server_address[1]
-        handler.names = frozenset(f"{name}:{at}" for name in (HOST, "localhost"))  # type: ignore[attr-defined]
+        # Browsers leave out the port that http has anyway.
+        ports = (f":{at}", "") if at == 80 else (f":{at}",)
+        names = frozenset(f"{name}{port}" for name in (HOST, "localhost") for port in ports)
+        handler.names = names  # type: ignore[attr-defined]
         # A film that is still being sent must not hold up the end.
         server.daemon_threads = True
         server.block_on_close = False

@@ -23,7 +23,8 @@
     const chosen = state.facets.get(field.name) || new Set();
     for (const value of chosen) if (!counts.has(value)) counts.set(value, 0);
     const sorted = [...counts].sort(([a], [b]) => compare(a, b));
-    const most = Math.max(1, ...counts.values());
+    let most = 1;
+    for (const count of counts.values()) if (count > most) most = count;
     const all = opened.has(field.name);
     const items = sorted.filter(([value], k) => all || k < MOST_SHOWN || chosen.has(value)).map(([value, count]) => {
       const toggle = () => {
