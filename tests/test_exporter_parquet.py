@@ -137,7 +137,7 @@ def test_flow_and_depth_of_any_size_survive():
 def test_the_same_sample_gives_the_same_bytes_in_another_process(tmp_path):
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from test_exporter_parquet import *\n"
+        "import hashlib; from datasets_by_hand import *\n"
         "print(hashlib.sha256(ParquetExporter(CONTEXT).encode(make_sample(1))).hexdigest())"
     )
     here = hashlib.sha256(ParquetExporter(CONTEXT).encode(make_sample(1))).hexdigest()
