@@ -279,8 +279,11 @@ scenes:
         "line 8, scenes.drop.cout: there is no such key (did you mean 'count'?)",
         "line 11, scenes.low.count: ", "line 12, scenes.low.parameters.height_m: must be a number",
         "line 13, scenes.low.splits.test.share: ",
+        "line 5, scenes.faling: there is no scene named 'faling'",
     ):  # fmt: skip
         assert words in errors, errors
+    lines = [int(number) for number in re.findall(r"^  - line (\d+)", errors, re.M)]
+    assert lines == sorted(lines)
     assert not (tmp_path / "out").exists()
 
 

@@ -201,6 +201,22 @@ def recipe_problems(error: ValidationError) -> list[tuple[tuple[str, ...], str]]
     return found
 
 
+def sound_part(values: Mapping[str, Any], error: ValidationError) -> Recipe | None:
+    """What a recipe says beside that at which ``error`` points, if its scenes mean the same without that."""
+    places = [item["loc"] for item in error.errors()]
+    scenes = values.get("scenes")
+    if not isinstance(scenes, Mapping) or any(
+        not place or place[0] in ("count", "total_count", "splits") or place == ("scenes",) for place in places
+    ):
+        return None
+    faulty = {place[1] for place in places if place[0] == "scenes"}
+    rest = {key: value for key, value in values.items() if key not in {place[0] for place in places}}
+    try:
+        return Recipe.model_validate(rest | {"scenes": {n: scene for n, scene in scenes.items() if n not in faulty}})
+    except ValidationError:
+        return None
+
+
 def _model_at(path: tuple[str, ...]) -> type[BaseModel]:
     """The model that a path of a recipe leads to."""
     if "balance" in path:

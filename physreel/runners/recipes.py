@@ -17,7 +17,7 @@ from physreel.runners import local
 from physreel.runners.base import RunSummary
 from physreel.runners.folder import DatasetFolder
 from physreel.runners.recipe_file import RecipeText, read_recipe
-from physreel.runners.recipe_models import Overrides, Recipe, SceneSettings, recipe_problems
+from physreel.runners.recipe_models import Overrides, Recipe, SceneSettings, recipe_problems, sound_part
 from physreel.runners.requests import make_plan
 from physreel.runners.whole import check_whole
 from physreel.scenes.base import Scene
@@ -109,7 +109,11 @@ def plan_recipe(
         read = Recipe.model_validate(text.values)
     except ValidationError as error:
         found += [f"{text.place(path)}: {line}" if path else line for path, line in recipe_problems(error)]
-        raise SpecError(dict.fromkeys(found), what=name) from None
+        if (sound := sound_part(text.values, error)) is not None:
+            rest = _Planner(text, sound, replaced, dict(said or {}))
+            rest.plans()
+            found += rest.problems
+        raise SpecError(_by_line(found), what=name) from None
     except SpecError as error:
         raise SpecError([*found, *error.problems], what=name) from None
     except InputError as error:
@@ -120,8 +124,18 @@ def plan_recipe(
     planned = planner.plans()
     found += planner.problems
     if found:
-        raise SpecError(dict.fromkeys(found), what=name)
+        raise SpecError(_by_line(found), what=name)
     return planned
+
+
+def _by_line(problems: Iterable[str]) -> list[str]:
+    """Each problem once, in the order of the file; those without a line first."""
+
+    def line(problem: str) -> int:
+        match = re.match(r"line (\d+)", problem)
+        return int(match[1]) if match else 0
+
+    return sorted(dict.fromkeys(problems), key=line)
 
 
 class _Planner:
