@@ -272,3 +272,16 @@ def test_contact_sheets_hold_all_frames(tmp_path):
 
 def test_the_lines_in_the_documents_are_those_of_the_card():
     assert DECODE_EXAMPLE in (Path(__file__).parent.parent / "docs" / "storage.md").read_text()
+
+
+def test_scenes_and_splits_of_any_name_are_words_in_the_card():
+    import yaml
+
+    odd = ["falling", "no", "On", "null", "1", "1e3", "0x1", "2026-11-28", "a b", "my.drop", "_", "-", "1_0"]
+    files = {scene: {split: [f"data/{scene}/{split}-00000-of-00001.parquet"] for split in odd} for scene in odd}
+    _, header, _ = ParquetExporter(CONTEXT).index_files(files)["README.md"].split("---\n", 2)
+    configs = yaml.safe_load(header)["configs"]
+    assert [config["config_name"] for config in configs] == odd
+    for config in configs:
+        found = {entry["split"]: entry["path"] for entry in config["data_files"]}
+        assert found == files[config["config_name"]]

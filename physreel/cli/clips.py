@@ -132,19 +132,20 @@ def unpack(dataset: str, out: Path, limit: int | None) -> None:
     shards = [shard.file for shard in shard_files(store) if shard.rows]
     out.mkdir(parents=True, exist_ok=True)
     sheet: list[NDArray[np.uint8]] = []
-    count = sheet_clips = 0
+    count = films = sheet_clips = 0
     with (out / "labels.jsonl").open("w") as labels:
         for row in islice(records(dataset, columns=(*_LABELS, "video", "audio")), limit):
             name = _file_name(row["sample_id"])
             labels.write(json.dumps({key: row[key] for key in _LABELS}, ensure_ascii=False) + "\n")
             if film := (row.get("video") or {}).get("bytes"):
                 (out / f"{name}.mp4").write_bytes(film)
+                films += 1
                 if sheet_clips < _CLIPS_ON_A_SHEET:
                     sheet_clips += _add_to_sheet(sheet, film)
             if sound := (row.get("audio") or {}).get("bytes"):
                 (out / f"{name}.flac").write_bytes(sound)
             count += 1
-    print(f"{count} clips: {out}/*.mp4")
+    print(f"{count} clips: {out}/*.mp4" if films else f"{count} clips, none of them with a video")
     if sheet:
         write_png(out / "contact_sheet.png", contact_sheet(sheet, 2 * _FRAMES_A_CLIP))
         print(f"contact sheet: {out / 'contact_sheet.png'}")

@@ -145,6 +145,8 @@ def info(dataset: str) -> None:
     from physreel.runners.local import summary
 
     lines = read_manifest(dataset)
+    if not any(line["kind"] == "plan" for line in lines):
+        print("no scene has been begun")
     for plan_line in (line for line in lines if line["kind"] == "plan"):
         scene, plan = plan_line["scene"], plan_line["plan"]
         about = summary(dataset, scene)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 
 DECODE_EXAMPLE = """\
@@ -42,6 +44,7 @@ dataset = LeRobotDataset(f"physreel/{scene}", root=f"{folder}/{scene}", video_ba
 frame = dataset[0]  # observation.images.<camera>, observation.state, action, task ...
 """
 
+_NO_WORDS = ("true", "false", "yes", "no", "on", "off", "y", "n", "null")
 _CODING = (
     "depth, segmentation, normals and flow are whole numbers, differenced from frame to frame, bytes sorted by "
     "significance, then zstd."
@@ -90,13 +93,19 @@ def lerobot_card(scenes: Mapping[str, Mapping[str, list[str]]]) -> str:
     )
 
 
+def _word(text: str) -> str:
+    """A word in YAML: in quotes where it would be read as a number, a truth value or nothing."""
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_. /-]*", text) and text.lower() not in _NO_WORDS
+    return text if plain else json.dumps(text)
+
+
 def _card(files: Mapping[str, Mapping[str, list[str]]], *, loading: Iterable[str], about: str, example: str) -> str:
     lines = ["---", "configs:"] if files else []
     for scene, splits in files.items():
-        lines += [f"- config_name: {scene}", "  data_files:"]
+        lines += [f"- config_name: {_word(scene)}", "  data_files:"]
         for split, names in splits.items():
             if names:
-                lines += [f"  - split: {split}", "    path:", *(f"    - {name}" for name in names)]
+                lines += [f"  - split: {_word(split)}", "    path:", *(f"    - {_word(name)}" for name in names)]
     lines += ["---", ""] if files else []
     lines += ["# Synthetic clips whose physics is known", "", "Written by physreel. One row is one clip.", ""]
     return "\n".join([*lines, *loading, "", about, "", "```python", example + "```", "", _READING, ""])
