@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets_by_hand import write_parquet
@@ -157,6 +159,22 @@ def test_files_are_of_bounded_size_and_every_frame_is_found(original, tmp_path, 
         name = f"data/chunk-{episode['data/chunk_index']:03d}/file-{episode['data/file_index']:03d}.parquet"
         table = pq.read_table(tmp_path / "b" / "by_hand" / name)
         assert episode["episode_index"] in table["episode_index"].to_pylist()
+
+
+def test_a_full_disk_is_told_once_and_not_again_when_files_are_collected(tmp_path):
+    (tmp_path / "data.parquet").symlink_to("/dev/full")
+    table = pa.table({"noise": np.random.default_rng(0).random(100)})
+    files = lerobot_files.TableFiles("data", table.schema, tmp_path)
+
+    def fill(files) -> None:
+        for _ in range(100):
+            files.add(table)
+
+    with pytest.raises(OSError, match="No space left"):
+        fill(files)
+    files.abandon()
+    del files
+    gc.collect()  # pytest fails where this complains
 
 
 def test_a_file_ends_before_times_are_too_coarse(tmp_path, monkeypatch):

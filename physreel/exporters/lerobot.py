@@ -71,6 +71,13 @@ class _Writer:
 
     def write(self, shards: Sequence[FinishedShard]) -> Iterator[WrittenFile]:
         """All files, the one that names them last."""
+        try:
+            yield from self._write(shards)
+        finally:
+            for files in self._files():
+                files.abandon()
+
+    def _write(self, shards: Sequence[FinishedShard]) -> Iterator[WrittenFile]:
         splits: dict[str, list[int]] = {}
         for shard in shards:
             first = self.episode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,16 @@ class TableFiles:
         self._path.replace(done)
         self.finished.append((done, self.numbers.name))
         self.numbers.next()
+
+    def abandon(self) -> None:
+        """Give up the file that is being written, if there is one; what it holds on a full disk is of no use."""
+        if self._writer is None:
+            return
+        with suppress(OSError):
+            self._writer.close()
+        with suppress(OSError):
+            self._file.close()
+        self._writer = None
 
     def taken(self) -> list[tuple[Path, str]]:
         """The files that have been finished since this was last asked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,13 @@ class VideoTrack:
         self._path.replace(done)
         self.finished.append((done, name))
         self.numbers.next()
+
+    def abandon(self) -> None:
+        """Give up the file that is being written, if there is one."""
+        if self._out is not None:
+            with suppress(OSError):
+                self._out.close()
+            self._out = None
 
     def taken(self) -> list[tuple[Path, str]]:
         """The files that have been finished since this was last asked."""
