@@ -46,7 +46,8 @@ def main(given: list[str]) -> None:
             if address:
                 page.evaluate(f"physreelView.player().seek({time_s})")
                 page.wait_for_timeout(2000)
-            Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(IMAGES / f"{shot}.png", optimize=True)
+            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+            picture.save(IMAGES / f"{shot}.webp", quality=82, method=6)
         browser.close()
 
 
