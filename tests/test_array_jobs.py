@@ -276,6 +276,9 @@ def test_the_command_line_runs_jobs_and_merges_them(tmp_path, capsys):
     assert physreel(*common, "--shard", "0/2") == 2
     assert "jobs that are numbered from 0 add 1" in capsys.readouterr().err
     assert not Path(out).exists()
+    assert physreel(*common, "--shard", "3/3") == 0
+    assert "job 3/3 has no shard of 'drop' to make" in capsys.readouterr().out
+    shutil.rmtree(out)
     assert physreel(*common, "--shard", "2/2") == 0
     assert "2 of 2 clips of 'drop', job 2/2," in capsys.readouterr().out
     assert physreel("merge", out) == 2

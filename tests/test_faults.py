@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -185,6 +186,22 @@ def test_a_memory_limit_that_holds_no_engine_is_told_after_two_samples():
     counter.is_last(Task(0, "x"), Attempt(how="made"))
     for index in range(1, 9):
         assert not counter.is_last(*starved(index))
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"workers": 0, "timeout_s": 3.0}, "timeout_s: this process cannot be ended, so it needs workers 1 or more"),
+        ({"workers": 0, "memory_limit_bytes": 1 << 30}, "memory_limit_bytes: this process cannot be ended"),
+        ({"memory_limit_bytes": 1 << 63}, "must be 256 MiB to 1 PiB"),
+        ({"memory_limit_bytes": 1 << 20}, "must be 256 MiB to 1 PiB"),
+        ({"timeout_s": float("nan")}, "timeout_s: must be a number of seconds above 0"),
+    ],
+)
+def test_limits_that_cannot_be_kept_are_refused(tmp_path, limits, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        run(plan(), tmp_path / "out", **limits)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_process_that_cannot_begin_blames_no_sample_and_does_not_try_for_ever(tmp_path, monkeypatch):

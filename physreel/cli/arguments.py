@@ -176,12 +176,10 @@ class Reader:
 
     def check_run_options(self, *, workers: int | None, timeout: float | None, memory: int | None) -> None:
         """Numbers that the runner would refuse, told together with all else."""
-        if workers is not None and not 0 <= workers <= 1024:
-            self.problems.append(f"--workers: must be 0 (this process) to 1024, got {workers}")
-        if timeout is not None and not 0.0 < timeout < 1e7:
-            self.problems.append(f"--timeout: must be a number of seconds above 0, got {timeout:g}")
-        if memory is not None and memory < 1 << 28:
-            self.problems.append(f"--memory-limit: must be at least 256M, got {memory} bytes")
+        from physreel.runners.local import limit_problems
+
+        said = {"workers": "--workers", "timeout_s": "--timeout", "memory_limit_bytes": "--memory-limit"}
+        self.problems += limit_problems(workers, timeout, memory, said)
 
 
 def request(reader: Reader, **options: Any) -> dict[str, Any]:

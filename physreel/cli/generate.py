@@ -60,7 +60,9 @@ def _tell(summary: RunSummary) -> None:
     size = format_bytes(summary.bytes)
     clips = f"{summary.finished} of {summary.requested} clips of {summary.scene!r}"
     clips += f", job {summary.part}," if summary.part else ""
-    if summary.made or summary.failed:
+    if summary.part and not summary.requested:
+        print(f"job {summary.part} has no shard of {summary.scene!r} to make in {summary.out}; nothing to do")
+    elif summary.made or summary.failed:
         there = f", {summary.skipped} were there already" if summary.skipped else ""
         print(f"{clips} in {summary.out} ({size}, {len(summary.shards)} shards){there}")
     else:

@@ -65,7 +65,8 @@ def run(
         StorageError: the folder cannot be written to any more; the same call goes on later.
         StoreError: what is not on this machine cannot be reached, or refuses us.
     """
-    _check_options(workers, timeout_s, memory_limit_bytes)
+    if problems := limit_problems(workers, timeout_s, memory_limit_bytes):
+        raise InputError("; ".join(problems))
     check_runner(runner, address, workers)
     pipeline = preflight(plan, scene)
     name = pipeline.scene.name
@@ -151,16 +152,26 @@ def check_runner(runner: str, address: str | None, workers: int | None) -> None:
         raise InputError(f"the address {address!r} is of a Ray cluster: use it with --runner ray")
 
 
-def _check_options(workers: int | None, timeout_s: float | None, memory_limit_bytes: int | None) -> None:
+def limit_problems(
+    workers: int | None, timeout_s: float | None, memory_limit_bytes: int | None, said: dict[str, str] | None = None
+) -> list[str]:
+    """What is wrong with a run's limits; ``said`` is how the caller calls them."""
+    names = {"workers": "workers", "timeout_s": "timeout_s", "memory_limit_bytes": "memory_limit_bytes"} | (said or {})
+    limits = {"timeout_s": timeout_s, "memory_limit_bytes": memory_limit_bytes}
     problems = []
     if workers is not None and not 0 <= workers <= 1024:
-        problems.append(f"workers must be 0 (this process) to 1024, got {workers}")
+        problems.append(f"{names['workers']}: must be 0 (this process) to 1024, got {workers}")
     if timeout_s is not None and not 0.0 < timeout_s < 1e7:
-        problems.append(f"the timeout must be a number of seconds above 0, got {timeout_s:g}")
-    if memory_limit_bytes is not None and memory_limit_bytes < 1 << 28:
-        problems.append(f"the memory limit of a worker must be at least 256 MiB, got {memory_limit_bytes} bytes")
-    if problems:
-        raise InputError("; ".join(problems))
+        problems.append(f"{names['timeout_s']}: must be a number of seconds above 0, below 10^7, got {timeout_s:g}")
+    if memory_limit_bytes is not None and not 1 << 28 <= memory_limit_bytes <= 1 << 50:
+        problems.append(f"{names['memory_limit_bytes']}: must be 256 MiB to 1 PiB, got {memory_limit_bytes} bytes")
+    if workers == 0:
+        problems += [
+            f"{names[name]}: this process cannot be ended, so it needs {names['workers']} 1 or more, not 0"
+            for name, limit in limits.items()
+            if limit is not None
+        ]
+    return problems
 
 
 def preflight(plan: Plan, scene: type[Scene] | None = None, *, indices: Iterable[int] | None = None) -> Pipeline:

@@ -137,7 +137,7 @@ class RayMakers:
 
         self.ray: Any = ray
         self.timeout_s = timeout_s
-        self.options = {"timeout_s": timeout_s, "memory_limit_bytes": memory_limit_bytes}
+        self.options: dict[str, Any] = {"timeout_s": timeout_s, "memory_limit_bytes": memory_limit_bytes}
         self.tries = Tries(memory_limit_bytes)
         self.elastic = count is None and address is not None
         self.count = len(os.sched_getaffinity(0)) if count is None else count
@@ -285,7 +285,7 @@ class RayMakers:
                 yield task, None
             elif self.tries.is_last(task, found):
                 # Its world is drawn in a process of this machine: workers are busy, and have the same code.
-                yield task, given_up(task, found, Process(self.job).spec)
+                yield task, given_up(task, found, Process(self.job, **self.options).spec)
             else:
                 self.again.append(task)
 

@@ -55,7 +55,9 @@ def start(parent: int, memory_limit_bytes: int | None) -> None:
     if memory_limit_bytes is not None:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        limit = memory_limit_bytes if most == resource.RLIM_INFINITY else min(memory_limit_bytes, most)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _end_with(parent: int) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 from typing import BinaryIO
 
+from physreel.errors import InputError
 from physreel.storage.base import Address as Address
 from physreel.storage.base import Store as Store
 from physreel.storage.base import StoreError as StoreError
@@ -34,6 +35,8 @@ def open_store(address: Address) -> Store:
         MissingDependencyError: the protocol's library is not installed.
     """
     text = os.fspath(address)
+    if not text.strip():
+        raise InputError("no place is named; give a folder, or an address such as s3://bucket/name")
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     return RemoteStore(text) if is_remote(text) else FolderStore(text)
