@@ -17,9 +17,11 @@ from fakes import plan_values
 
 from physreel.errors import InputError
 from physreel.loaders.records import records
+from physreel.pipeline import Pipeline
 from physreel.plan import Plan
 from physreel.runners import lock
 from physreel.runners.base import Part, StorageError
+from physreel.runners.convert import convert
 from physreel.runners.local import run
 from physreel.runners.merge import merge
 from physreel.runners.repair import repair
@@ -132,6 +134,38 @@ def test_workers_a_timeout_and_a_memory_limit_hold_for_runs_into_a_bucket(bucket
     summary = run(plan(), address, workers=1, timeout_s=60.0, memory_limit_bytes=8 << 30)
     assert summary.failed == 0
     assert objects(address) == folder_tree(undisturbed)
+
+
+def test_clips_that_meet_a_limit_in_a_run_into_a_bucket_are_left_out_as_in_a_folder(bucket, tmp_path, monkeypatch):
+    monkeypatch.setattr("physreel.runners.process.WARM_UP_S", 20.0)
+    monkeypatch.setattr("physreel.runners.process.WARM_UP_AGAIN_S", 10.0)
+    monkeypatch.setattr("physreel.runners.tries.TRIES_DIED", 1)
+    monkeypatch.setattr("physreel.runners.tries.TRIES_RAISED", 1)
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    monkeypatch.setenv("PHYSREEL_TEST_FAULTS", str(faults))
+    for index, fault in ((1, "allocate 900000"), (2, "stuck")):
+        height = Pipeline(plan()).spec(index).bodies[1].position_m[2]
+        (faults / f"{height * 1000:.0f}").write_text(fault)
+    limits = {"workers": 2, "timeout_s": 8.0, "memory_limit_bytes": 4 << 30}
+    address, folder = f"s3://{bucket}/falls", tmp_path / "out"
+    for out in (address, folder):
+        summary = run(plan(count=5), out, **limits)
+        errors = [(failure.index, failure.error.removeprefix("_Array")) for failure in summary.failures]
+        assert errors == [(1, "MemoryError"), (2, "Timeout")]
+    assert no_scratch()
+    assert objects(address) == folder_tree(folder)
+
+
+def test_a_conversion_from_and_into_a_bucket_has_the_bytes_of_a_local_one(bucket, tmp_path, undisturbed):
+    run(plan(), f"s3://{bucket}/falls", workers=0)
+    convert(undisturbed, tmp_path / "tars", "webdataset")
+    for name, source in (("from-folder", undisturbed), ("from-bucket", f"s3://{bucket}/falls")):
+        convert(source, f"s3://{bucket}/{name}", "webdataset")
+        assert objects(f"s3://{bucket}/{name}") == folder_tree(tmp_path / "tars")
+    convert(f"s3://{bucket}/from-bucket", tmp_path / "back", "parquet")
+    assert folder_tree(tmp_path / "back") == folder_tree(undisturbed)
+    assert no_scratch()
 
 
 def test_another_request_and_foreign_objects_are_refused(bucket):

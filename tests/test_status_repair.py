@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from physreel.plan import Plan
 from physreel.runners.local import run
 from physreel.runners.repair import repair
 from physreel.runners.status import status
+from physreel.storage import FolderStore
 
 TESTS = Path(__file__).parent
 LONG = bool(os.environ.get("PHYSREEL_LONG"))
@@ -170,6 +172,22 @@ def test_shards_that_the_manifest_lost_are_confirmed_and_not_written_again(out, 
     assert done.confirmed == ["data/drop/train-00002-of-00003.parquet"]
     assert done.made == []
     assert {path: path.stat().st_mtime_ns for path in out.glob("data/*/*")} == times
+    assert tree(out) == tree(undisturbed)
+
+
+def test_a_file_that_the_disk_does_not_give_is_told_and_made_anew(out, undisturbed, monkeypatch):
+    read, unreadable = FolderStore.open, bytes((out / SHARD).stat().st_size)
+
+    def bad(self, name):
+        if name == SHARD and (out / SHARD).read_bytes() == unreadable:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(self, name)
+
+    (out / SHARD).write_bytes(unreadable)
+    monkeypatch.setattr(FolderStore, "open", bad)
+    (problem,) = status(out, checksums=True).problems
+    assert (problem.file, problem.what, problem.detail) == (SHARD, "checksum", "it cannot be read: Input/output error")
+    assert repair(out, workers=0).made == [SHARD]
     assert tree(out) == tree(undisturbed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 
 import pytest
@@ -107,6 +108,38 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(user):
 
 def test_an_at_sign_in_a_name_is_no_user():
     assert open_store("memory://bucket/a@b").address == "memory://bucket/a@b"
+
+
+def test_a_remote_file_that_breaks_off_while_it_is_read_is_tried_again_and_told_without_secrets(monkeypatch):
+    monkeypatch.setattr("physreel.storage.remote.PAUSE_S", 0.001)
+    monkeypatch.setenv("MY_SECRET_KEY", "verysecret")
+    store = open_store("memory://breaks/off")
+    store.write("a", bytes(range(256)) * 1000)
+
+    class Breaking(io.BytesIO):
+        left = 2
+
+        def read(self, size=-1):
+            if Breaking.left:
+                Breaking.left -= 1
+                raise ConnectionResetError("reset, verysecret")
+            return super().read(size)
+
+    monkeypatch.setattr(store._fs, "open", lambda path, mode: Breaking(store._fs.cat_file(path)))
+    with store.open("a") as file:
+        assert file.seek(-300, 2) == 256_000 - 300
+        assert file.read() == (bytes(range(256)) * 1000)[-300:]
+        assert file.seek(10) == 10
+        assert file.read(5) == bytes(range(10, 15))
+    Breaking.left = 99
+    with store.open("a") as file, pytest.raises(StoreError, match=r"cannot use memory://breaks/off: .*reset, …"):
+        file.read(5)
+
+
+@pytest.mark.parametrize("address", ["", " "])
+def test_no_place_is_refused(address):
+    with pytest.raises(InputError, match="no place is named"):
+        open_store(address)
 
 
 def test_what_may_pass_is_tried_again_and_what_may_not_is_told_at_once(monkeypatch):

@@ -16,13 +16,14 @@ from physreel.pipeline import Pipeline
 from physreel.runners.base import Failure, Shard
 from physreel.runners.folder import DatasetFolder, differences, versions_of
 from physreel.runners.local import Run, local_makers, plan_record
-from physreel.runners.place import HIDDEN
+from physreel.runners.place import HIDDEN, storage_errors
 from physreel.runners.recorded import Recorded, plans_of
 from physreel.runners.status import (
     Problem,
     Status,
     index_files,
     index_problems,
+    manifest_text,
     no_manifest,
     status,
     without_twins,
@@ -100,8 +101,8 @@ def repair(
     last = plans_of(lines)[-1]
     keeper = DatasetFolder(store.address, last.scene, last.exporter, last.record)
     result = Repaired(Status(store.address))
-    before = store.read(MANIFEST)
-    with keeper.locked():
+    before = manifest_text(store)
+    with keeper.locked(), storage_errors(store, keeper.hidden):
         for work in works:
             lines = work.run(lines, workers, result, progress)
         result.index = [problem.file for problem in index_problems(store, lines)]
@@ -115,7 +116,7 @@ def repair(
 
 def _readable(store: Store) -> list[dict[str, Any]]:
     """The manifest's lines, with what one changed byte explains set right."""
-    read = scan(healed(store.read(MANIFEST)))
+    read = scan(healed(manifest_text(store)))
     if not read.ours or read.without_plan or not any(line["kind"] == "plan" for line in read.lines):
         lost = ", ".join(map(repr, read.without_plan)) or "any scene"
         raise InputError(

@@ -149,7 +149,7 @@ def status(out: Address, *, checksums: bool = False, progress: Progress | None =
     every: list[dict[str, Any]] = []
     index: list[Problem] = []
     for name in [*([MANIFEST] if MANIFEST in sizes else []), *parts]:
-        read = scan(store.read(name))
+        read = scan(manifest_text(store, name))
         found.problems += manifest_problems(read, name, writing=found.writing)
         lines = usable(read.lines)
         known |= {name} | _look(
@@ -173,6 +173,14 @@ def status(out: Address, *, checksums: bool = False, progress: Progress | None =
     if not found.writing:
         found.problems += _strays(set(sizes) - known)
     return found
+
+
+def manifest_text(store: Store, name: str = MANIFEST) -> bytes:
+    """The bytes of a manifest; InputError where they cannot be read."""
+    try:
+        return store.read(name)
+    except OSError as error:
+        raise InputError(f"{store}/{name} cannot be read: {error.strerror or error}") from None
 
 
 def no_manifest(store: Store, sizes: dict[str, int]) -> str:
@@ -264,6 +272,10 @@ def wrong_sums(store: Store, lines: list[dict[str, Any]], progress: Progress | N
                     digest.update(block)
         except FileNotFoundError:  # gone since it was listed
             problems.append(Problem(line["file"], "missing", "the manifest names it", line["scene"]))
+            continue
+        except OSError as error:  # a disk that goes bad
+            words = f"it cannot be read: {error.strerror or error}"
+            problems.append(Problem(line["file"], "checksum", words, line["scene"]))
             continue
         if digest.hexdigest() != line["sha256"]:
             words = f"its sha256 is {digest.hexdigest()[:12]}…, and should be {line['sha256'][:12]}…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import time
@@ -54,8 +55,8 @@ class RemoteStore(Store):
 
     def open(self, name: str) -> BinaryIO:
         """See Store.open."""
-        file: BinaryIO = self._do(lambda: self._fs.open(self._path(name), "rb"))
-        return file
+        file = self._do(lambda: self._fs.open(self._path(name), "rb"))
+        return io.BufferedReader(_Reading(file, self._do), 1 << 16)
 
     def write(self, name: str, data: bytes) -> None:
         """See Store.write."""
@@ -163,6 +164,35 @@ class RemoteStore(Store):
                     "Mend that and run the same command again"
                 ) from None
         raise AssertionError("tries must be 1 or more")
+
+
+class _Reading(io.RawIOBase):
+    """A remote file whose failures while it is read are told, and tried again, as those of all else."""
+
+    def __init__(self, file: BinaryIO, do: Callable[[Callable[[], Any]], Any]) -> None:
+        self._file, self._do = file, do
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def readinto(self, buffer: Any) -> int:
+        data: bytes = self._do(lambda: self._file.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
 
 
 _LASTING = (errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG, errno.EMSGSIZE)
