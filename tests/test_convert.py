@@ -26,6 +26,8 @@ from physreel.plan import Plan
 from physreel.runners.base import Part
 from physreel.runners.convert import convert
 from physreel.runners.local import run
+from physreel.runners.repair import repair
+from physreel.runners.status import status
 from physreel.storage import FolderStore
 
 TESTS = Path(__file__).parent
@@ -284,7 +286,7 @@ def test_what_the_format_cannot_hold_is_told_before_anything_is_written(tmp_path
         run(plan.model_copy(update={"exporter": "lerobot"}), tmp_path / "out", workers=0, scene=Uneven)
     staged = re.search(r"parquet: (.*) is a data set", str(caught.value))[1]
     assert [record["index"] for record in records(staged)] == [0, 1, 2]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [".physreel"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {".physreel", "manifest.jsonl"}
 
 
 def test_two_conversions_into_one_folder_at_once_are_refused(tmp_path, original):
@@ -340,7 +342,7 @@ def test_a_run_to_lerobot_that_was_killed_goes_on_and_a_second_scene_joins_it(tm
 
     with pytest.raises(StopError):
         run(Plan(**plan_values(splits=SPLITS, exporter="lerobot")), out, workers=0, progress=stop)
-    assert [path.name for path in out.iterdir()] == [".physreel"]
+    assert {path.name for path in out.iterdir()} == {".physreel", "manifest.jsonl"}
     assert run(Plan(**plan_values(splits=SPLITS, exporter="lerobot")), out, workers=0).made < 10
     run(Plan(**plan_values(exporter="lerobot", count=3)), out, workers=0, scene=Fall)
     assert tree(out) == tree(tmp_path / "whole")
@@ -366,6 +368,46 @@ def test_clips_that_failed_can_be_tried_again_for_lerobot(tmp_path, monkeypatch)
     assert again.failed == 0
     assert 0 < again.made < 10
     assert tree(out) == tree(tmp_path / "whole")
+
+
+def test_repair_leaves_alone_what_a_second_scene_is_written_from(tmp_path):
+    from fakes import Drop
+
+    class Fall(Drop):
+        """Another scene."""
+
+        name = "fall"
+
+    class StopError(Exception):
+        pass
+
+    def stop(done, total, failed):
+        if done == 2:
+            raise StopError
+
+    out, plan = tmp_path / "out", Plan(**plan_values(exporter="lerobot", count=3, shard_size=1))
+    run(plan, out, workers=0)
+    with pytest.raises(StopError):
+        run(plan, out, workers=0, scene=Fall, progress=stop)
+    before = tree(out)
+    assert any(name.startswith(".physreel/whole/fall/data/") for name in before)
+    assert not status(out).problems
+    assert not status(out).complete
+    repair(out)
+    assert {**tree(out), "README.md": before["README.md"]} == before, "it may name the second scene"
+
+
+def test_a_scene_of_which_no_clip_can_be_made_is_no_lerobot_and_told_as_failed(tmp_path, monkeypatch):
+    (tmp_path / "faults").mkdir()
+    (tmp_path / "faults" / "all").write_text("raise")
+    monkeypatch.setenv("PHYSREEL_TEST_FAULTS", str(tmp_path / "faults"))
+    plan = Plan(**plan_values(exporter="lerobot", count=2))
+    for _ in range(2):
+        summary = run(plan, tmp_path / "out", workers=0)
+        assert (summary.finished, summary.failed) == (0, 2)
+    (tmp_path / "faults" / "all").unlink()
+    assert run(plan, tmp_path / "out", workers=0, retry_failed=True).finished == 2
+    assert (tmp_path / "out" / "drop" / "meta" / "info.json").exists()
 
 
 def test_another_request_or_format_for_a_lerobot_folder_is_refused(tmp_path):

@@ -12,11 +12,13 @@ from physreel import registry
 from physreel.errors import InputError
 from physreel.exporters.base import Exporter
 from physreel.manifest import read_manifest
+from physreel.pipeline import Pipeline
 from physreel.plan import Plan
 from physreel.runners.base import RunSummary
 from physreel.runners.convert import Conversion, Source
 from physreel.runners.converted import Target
 from physreel.runners.folder import differences
+from physreel.runners.local import plan_record
 from physreel.runners.place import check_place
 from physreel.runners.status import index_files, index_problems
 from physreel.storage import Address, Store, open_store
@@ -40,7 +42,11 @@ def run_whole(
         scene: name of the scene.
         run: runs a plan of another format, at the address given.
         summary: tells what a data set holds of a scene.
-        options: of the run. Samples that failed can be tried once more, for the Parquet is kept while there are any.
+        options: of the run (scene, part, retry_failed and more). Samples that failed can be tried once more, for the
+            Parquet is kept while there are any.
+
+    Returns:
+        How it ended. Where no sample could be made, the format cannot be written, and it is that of the rows.
 
     Raises:
         InputError: the request cannot be run, or the place is not for it; nothing has been written.
@@ -60,11 +66,16 @@ def run_whole(
         if not failed:
             _remove(store, scene)
         return _with_all_bytes(summary(out, scene), store)
+    line = {"kind": "plan", "scene": scene} | plan_record(Pipeline(plan, scene=options.get("scene")))
+    with Target(store).opened() as place:  # so that status and repair know what the hidden rows are for
+        place.begin([line])
+        place.save()
     made = run(plan.model_copy(update={"exporter": _STORED}), staged, **options)
+    if not made.finished:
+        return made
     source = Source(open_store(staged), scene, read_manifest(staged))
     with Target(store).opened() as place:
-        plan_line = dict(source.plan_line)
-        place.begin([plan_line | {"plan": plan_line["plan"] | {"exporter": plan.exporter}}])
+        place.begin([])
         if failed:
             place.forget(scene)
         try:
