@@ -270,7 +270,7 @@ def test_a_scene_that_cannot_be_found_is_told_before_anything_is_changed(tmp_pat
     path = out / "data/mine/train-00001-of-00003.parquet"
     flip(path, 99, 1)
     damaged = tree(out)
-    with pytest.raises(InputError, match=r"scene 'mine', of which 1 files are to be made anew: there is no scene"):
+    with pytest.raises(InputError, match=r"scene 'mine', of which 1 file is to be made anew: there is no scene"):
         repair(out, workers=0)
     assert tree(out) == damaged
     assert repair(out, workers=0, scenes=[Mine]).after.problems == []

@@ -155,13 +155,16 @@ class _Work:
     def prepare(self, scenes: Sequence[type[Scene]], allow_versions: bool) -> list[str]:
         """Find what is needed to make it; returns why that cannot be."""
         recorded = self.recorded
-        what = f"scene {recorded.scene!r}, of which {len(self.todo)} files are to be made anew"
+        files = f"{len(self.todo)} file{'s are' if len(self.todo) > 1 else ' is'}"
+        what = f"scene {recorded.scene!r}, of which {files} to be made anew"
         found = {name: recorded.find(name) for name in self.todo}
         self.shards = {name: shard for name, shard in found.items() if shard is not None}
         if len(self.shards) < len(self.todo):
+            some = ", ".join(self.todo[:3]) + (", …" if len(self.todo) > 3 else "")
             return [
-                f"{what}: files of the format {recorded.plan.exporter!r} number clips throughout and are written from "
-                "a whole data set; repeat the command that wrote it, generate or convert, with a new folder"
+                f"{what} ({some}): files of the format {recorded.plan.exporter!r} number clips throughout and are "
+                "written from a whole data set; remove those that are damaged, and run the command that wrote them, "
+                "generate or convert, once more with the same place: it writes what is missing"
             ]
         self.scene = next((one for one in scenes if one.name == recorded.scene), None)
         try:
