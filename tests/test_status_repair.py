@@ -18,6 +18,8 @@ from physreel.errors import InputError
 from physreel.manifest import MANIFEST, healed, manifest_line, read_manifest, scan
 from physreel.pipeline import Pipeline
 from physreel.plan import Plan
+from physreel.runners import repair as repair_module
+from physreel.runners.base import shards_of
 from physreel.runners.local import run
 from physreel.runners.repair import repair
 from physreel.runners.status import status
@@ -299,6 +301,41 @@ def test_a_data_set_that_is_being_written_is_not_repaired(tmp_path):
 
     run(plan(count=5), out, workers=0, progress=meanwhile)
     assert not status(out).writing
+
+
+def test_what_another_run_did_before_the_lock_was_had_is_seen(tmp_path, undisturbed, monkeypatch):
+    out = tmp_path / "out"
+
+    def stop(done, total, failed):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(plan(), out, workers=0, progress=stop)
+    look, looks = repair_module._readable, []
+
+    def look_while_another_goes_on(store):
+        lines = look(store)
+        if not looks:
+            looks.append(run(plan(), out, workers=0))
+        return lines
+
+    monkeypatch.setattr(repair_module, "_readable", look_while_another_goes_on)
+    assert repair(out, workers=0).after.problems == []
+    assert tree(out) == tree(undisturbed)
+
+    new, others = tmp_path / "new", []
+
+    def shards_while_another_begins(*arguments):
+        if not others:
+            others.append(None)
+            run(plan(seed=5), new, workers=0)
+        return shards_of(*arguments)
+
+    monkeypatch.setattr("physreel.runners.local.shards_of", shards_while_another_begins)
+    with pytest.raises(InputError, match="seed: was 5, now 0"):
+        run(plan(), new, workers=0)
+    assert status(new, checksums=True).problems == []
 
 
 def test_clips_of_a_removed_data_set_are_not_taken_for_another_request(tmp_path):

@@ -150,6 +150,7 @@ class DatasetFolder:
     def opened(self) -> Iterator[None]:
         """Make and lock the place, mend what a killed run left, enter the plan; tidy up when all is done."""
         with self.locked():
+            self.check()  # between the first look and the lock another run may have been here
             with self._errors():
                 self._mend()
             yield

@@ -84,38 +84,54 @@ def repair(
         InputError: it cannot be mended; says why. Nothing has been changed.
     """
     store = open_store(out)
+    last = plans_of(_readable(store))[-1]
+    keeper = DatasetFolder(store.address, last.scene, last.exporter, last.record)
+    with keeper.locked(), storage_errors(store, keeper.hidden):
+        try:
+            result = _mended(store, keeper, workers, allow_versions, remove_strays, scenes, progress)
+        finally:
+            _remove_empty(keeper)
+    result.after = status(store.address, checksums=True)
+    return result
+
+
+def _mended(
+    store: Store,
+    keeper: DatasetFolder,
+    workers: int | None,
+    allow_versions: bool,
+    remove_strays: bool,
+    scenes: Sequence[type[Scene]],
+    progress: Progress | None,
+) -> Repaired:
     sizes = store.sizes()
-    if part_names(store):
-        raise InputError(
-            f"{store} holds parts of an array of jobs; run those jobs again, which makes what is missing, then "
-            f"`physreel merge {store}`"
-        )
-    if MANIFEST not in sizes:
-        raise InputError(no_manifest(store, sizes))
     lines = _readable(store)
     works = [_Work(store, recorded, lines, sizes) for recorded in plans_of(lines)]
     works = [work for work in works if work.todo]
     problems = [words for work in works for words in work.prepare(scenes, allow_versions)]
     if problems:
         raise InputError(f"{store} cannot be mended here:\n" + "\n".join(f"  - {words}" for words in problems))
-    last = plans_of(lines)[-1]
-    keeper = DatasetFolder(store.address, last.scene, last.exporter, last.record)
     result = Repaired(Status(store.address))
     before = manifest_text(store)
-    with keeper.locked(), storage_errors(store, keeper.hidden):
-        for work in works:
-            lines = work.run(lines, workers, result, progress)
-        result.index = [problem.file for problem in index_problems(store, lines)]
-        keeper.write_all(lines)
-        result.manifest = store.read(MANIFEST) != before
-        folders = [keeper, *(work.folder for work in works if work.folder is not None)]
-        _tidy(store, folders, result, remove_strays=remove_strays)
-    result.after = status(store.address, checksums=True)
+    for work in works:
+        lines = work.run(lines, workers, result, progress)
+    result.index = [problem.file for problem in index_problems(store, lines)]
+    keeper.write_all(lines)
+    result.manifest = store.read(MANIFEST) != before
+    folders = [keeper, *(work.folder for work in works if work.folder is not None)]
+    _tidy(store, folders, result, remove_strays=remove_strays)
     return result
 
 
 def _readable(store: Store) -> list[dict[str, Any]]:
-    """The manifest's lines, with what one changed byte explains set right."""
+    """The manifest's lines, with what one changed byte explains set right; InputError where there are none."""
+    if part_names(store):
+        raise InputError(
+            f"{store} holds parts of an array of jobs; run those jobs again, which makes what is missing, then "
+            f"`physreel merge {store}`"
+        )
+    if store.size(MANIFEST) is None:
+        raise InputError(no_manifest(store, store.sizes()))
     read = scan(healed(manifest_text(store)))
     if not read.ours or read.without_plan or not any(line["kind"] == "plan" for line in read.lines):
         lost = ", ".join(map(repr, read.without_plan)) or "any scene"
@@ -250,11 +266,13 @@ def _tidy(store: Store, folders: Sequence[DatasetFolder], result: Repaired, *, r
     for folder in folders:
         if folder.scene in complete:
             folder.tidy()
-    if store.folder is not None:
-        hidden = store.folder / HIDDEN
-        for path in (*sorted(hidden.rglob("*"), reverse=True), hidden):
-            with suppress(OSError):  # a file, or a folder in which something waits
-                path.rmdir()
+
+
+def _remove_empty(keeper: DatasetFolder) -> None:
+    hidden = keeper.hidden
+    for path in (*sorted(hidden.rglob("*"), reverse=True), hidden):
+        with suppress(OSError):  # a file, or a folder in which something waits
+            path.rmdir()
 
 
 def _not_ours(store: Store, now: Status) -> list[str]:
