@@ -73,7 +73,7 @@ class Scan:
     @property
     def without_plan(self) -> list[str]:
         """Scenes that have lines, but none that says what was asked for."""
-        plans = {line["scene"] for line in self.lines if line["kind"] == "plan"}
+        plans = {line["scene"] for line in self.lines if line["kind"] == "plan" and _says_what(line.get("plan"))}
         return sorted({str(line["scene"]) for line in self.lines if "scene" in line} - plans)
 
 
@@ -121,6 +121,11 @@ def _record(raw: bytes) -> tuple[dict[str, Any] | None, str]:
     if record["kind"] != "format" and not isinstance(record.get("scene"), str):
         return None, "damaged"
     return record, "checked" if match else "plain"
+
+
+def _says_what(plan: Any) -> bool:
+    """Whether a plan has what every reader of a data set asks of it."""
+    return isinstance(plan, dict) and isinstance(plan.get("scene"), str) and isinstance(plan.get("splits"), dict)
 
 
 def _entered(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from fakes import Drop
 
 from physreel import registry
 from physreel.cli.commands.audit import declared, headlines
-from physreel.errors import CheckError
+from physreel.errors import CheckError, InputError
 from physreel.manifest import FORMAT, manifest_line
 from physreel.testing.scenes import check_scene
 
@@ -67,3 +67,18 @@ def test_a_data_set_cannot_make_the_audit_run_a_file_that_it_names(tmp_path):
 def test_a_scene_that_is_not_installed_is_audited_all_the_same(tmp_path):
     folder = str(write(tmp_path, clean_rows(3)))
     assert headlines(folder) == {"by_hand": None}
+
+
+@pytest.mark.parametrize("plan", [5, {}, {"scene": ["x"], "splits": {}}, {"scene": "falling", "splits": 3}])
+def test_a_manifest_of_nonsense_is_told_in_words(tmp_path, plan):
+    record = {"kind": "plan", "scene": "falling", "plan": plan}
+    shard = {"kind": "shard", "scene": "falling", "split": "train", "shard": 0, "file": "x.parquet", "rows": 1}
+    (tmp_path / "manifest.jsonl").write_text("".join(map(manifest_line, (FORMAT, record, shard))))
+    with pytest.raises(InputError, match="is damaged: what was asked for of scene 'falling' cannot be read"):
+        headlines(str(tmp_path))
+
+
+@pytest.mark.parametrize("given", [{"parameters": 7}, {"parameters": {"drop_height_m": []}}, {"split_parameters": 1}])
+def test_a_request_of_nonsense_leaves_the_ranges_to_what_occurs(tmp_path, given):
+    _plan(tmp_path, "falling", scene="falling", **given)
+    assert declared(str(tmp_path)) == {}

@@ -32,7 +32,7 @@ def write_dataset(
     lines = [FORMAT]
     for scene, (rows, schema) in scenes.items():
         splits = list(dict.fromkeys(row["split"] for row in rows)) or ["train"]
-        lines.append({"kind": "plan", "scene": scene, "plan": {"splits": dict.fromkeys(splits, 1.0)}})
+        lines.append({"kind": "plan", "scene": scene, "plan": {"scene": scene, "splits": dict.fromkeys(splits, 1.0)}})
         for split in splits:
             chosen = [row for row in rows if row["split"] == split]
             for k, at in enumerate(range(0, len(chosen), rows_a_shard)):

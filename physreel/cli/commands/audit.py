@@ -110,14 +110,14 @@ def declared(dataset: str) -> dict[str, dict[str, Declared]]:
         scene = _scene(plan["scene"])
         if scene is None:
             continue
-        given = plan.get("parameters") or {}
-        # A split may have a region of its own; the data set has all of them.
-        regions = [given | own for own in (plan.get("split_parameters") or {}).values()] or [given]
-        if set(plan["splits"]) - set(plan.get("split_parameters") or {}):
-            regions.append(given)
         try:
+            given = plan.get("parameters") or {}
+            # A split may have a region of its own; the data set has all of them.
+            regions = [given | own for own in (plan.get("split_parameters") or {}).values()] or [given]
+            if set(plan["splits"]) - set(plan.get("split_parameters") or {}):
+                regions.append(given)
             drawn = [scene.Parameters.read(name, dict(region)) for region in regions]
-        except PhysreelError:  # of another version of the scene
+        except (PhysreelError, TypeError, ValueError, AttributeError):  # of another version of the scene, or hostile
             continue
         own = {field: _united([getattr(values, field) for values in drawn]) for field in type(drawn[0]).model_fields}
         found[name] = {field: value for field, value in own.items() if value is not None}
