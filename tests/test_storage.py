@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import threading
 
 import pytest
@@ -51,7 +53,13 @@ def test_a_file_is_put_whole_and_gone_from_where_it_was(store, tmp_path):
         store.put(source, "data/y")
 
 
-def test_of_many_who_create_at_once_one_succeeds(tmp_path):
+@pytest.mark.parametrize("links", [True, False])
+def test_of_many_who_create_at_once_one_succeeds(tmp_path, monkeypatch, links):
+    def no_links(*_):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
     store, won = open_store(tmp_path / "there"), []
     start = threading.Barrier(8)
 

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -166,8 +166,11 @@ class DatasetFolder:
                 raise storage_error(Path(where), error) from None
             hint = "name another folder" if self.store.folder is not None else "set PHYSREEL_SCRATCH to another folder"
             raise InputError(f"--out {where} cannot be made: {error.strerror}; {hint}") from None
-        with lock.held(self.store, self.part.folder if self.part else "") as self._still_ours:
-            self.spool.mkdir(parents=True, exist_ok=True)  # a run that was just ending may have removed it
+        with ExitStack() as locks:
+            with self._errors():
+                held = lock.held(self.store, self.part.folder if self.part else "")
+                self._still_ours = locks.enter_context(held)
+                self.spool.mkdir(parents=True, exist_ok=True)  # a run that was just ending may have removed it
             yield
 
     def _mend(self) -> None:

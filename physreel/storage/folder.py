@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from physreel.storage.base import Address, Store
+
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class FolderStore(Store):
@@ -63,6 +66,10 @@ class FolderStore(Store):
             os.link(hidden, path)
         except FileExistsError:
             return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return _created(path, data)
         finally:
             hidden.unlink(missing_ok=True)
         return True
@@ -102,6 +109,16 @@ class FolderStore(Store):
             except FileNotFoundError:  # a run is at work there
                 continue
         return dict(sorted(found.items()))
+
+
+def _created(path: Path, data: bytes) -> bool:
+    """As FolderStore.create where files cannot be linked: one creates it, though others may see it half-written."""
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _hidden(path: Path) -> Path:
