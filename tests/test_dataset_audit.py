@@ -328,6 +328,11 @@ def test_values_of_several_kinds_and_sizes_in_one_label_are_counted(clean, tmp_p
     for name, own in made.labels.items():
         assert len(own) == made.rows, name
         assert len(classes(own)) == made.rows
+    deep: list = []
+    for _ in range(900):
+        deep = [deep]
+    reading._take(made, clean[1] | {"signals": deep}, learn=False)
+    assert made.problems["nan"][-1] == made.rows - 1
     strange = clean[0] | {"spec": "[" * 100_000, "index": 10**400, "duration_s": 10**400}
     reading._take(made, strange, learn=True)
     assert made.problems["missing"] == [made.rows - 1]

@@ -378,6 +378,9 @@ def test_outcomes_are_flat_fields_and_repeated_names_are_said_once():
         inner["x"] = {}
         inner = inner["x"]
     assert len(flat_outcome(deep)) == 1
+    for _ in range(900):
+        deep = {"x": [deep]}
+    assert script("clip", deep).count("x") <= 40
 
 
 def test_every_shape_has_an_outline_within_its_extent(dataset):

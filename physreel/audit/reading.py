@@ -276,9 +276,11 @@ def _place(row: Mapping[str, Any]) -> tuple[float, ...]:
 
 def _not_numbers(row: Mapping[str, Any]) -> bool:
     """Whether any number of a row's truth is not finite."""
-    return any(
-        _has_nan(row.get(column)) for column in ("outcome", "camera", "bodies", "fluids", "signals", "pascal_per_unit")
-    )
+    columns = ("outcome", "camera", "bodies", "fluids", "signals", "pascal_per_unit")
+    try:
+        return any(_has_nan(row.get(column)) for column in columns)
+    except RecursionError:  # nested so deep that nobody can read it
+        return True
 
 
 def _has_nan(value: Any) -> bool:

@@ -134,7 +134,7 @@ def _made(rows: Rows, folder: Path, encode: Encode, workers: int) -> Iterator[tu
 def _make_part(store: Store, part: Part, folder: str, encode: Encode) -> list[Any] | str:
     try:
         records = read_part(store, part)
-    except (OSError, ValueError, ArithmeticError, KeyError, InputError) as error:
+    except (OSError, ValueError, ArithmeticError, KeyError, RecursionError, InputError) as error:
         return " ".join(f"{type(error).__name__}: {error}".split())[:200]
     return [write_clip(record, part.first + k, Path(folder), encode) for k, record in enumerate(records)]
 

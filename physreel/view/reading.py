@@ -54,7 +54,7 @@ class Rows:
                 break
             try:
                 self._add(shard, limit)
-            except (OSError, ValueError, ArithmeticError, KeyError, InputError) as error:
+            except (OSError, ValueError, ArithmeticError, KeyError, RecursionError, InputError) as error:
                 reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({_short(error)})"
                 self.problems.append(f"{shard.file} {reason}")
         if shards and self.problems and not self.parts:

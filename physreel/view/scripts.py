@@ -16,7 +16,7 @@ import numpy as np
 MOST_TEXT = 200_000
 """Characters of one text that are shown; the rest is counted."""
 
-_MOST_EXACT = 2**53
+_MOST_EXACT, _MOST_DEPTH = 2**53, 40
 
 
 def script(call: str, *values: Any) -> str:
@@ -25,8 +25,13 @@ def script(call: str, *values: Any) -> str:
     return f"physreelView.{call}(JSON.parse({json.dumps(text, ensure_ascii=True)}));\n"
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON has it: numbers that JSON lacks become their names, bytes their length, long texts are cut."""
+def plain(value: Any, depth: int = 0) -> Any:
+    """A value as JSON has it: numbers that JSON lacks become their names, bytes their length.
+
+    Long texts are cut, and what is nested deeper than anybody looks.
+    """
+    if depth > _MOST_DEPTH:
+        return "…"
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -38,9 +43,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, Mapping):
-        return {cut(str(key), MOST_TEXT): plain(each) for key, each in value.items()}
+        return {cut(str(key), MOST_TEXT): plain(each, depth + 1) for key, each in value.items()}
     if isinstance(value, Iterable):
-        return [plain(each) for each in value]
+        return [plain(each, depth + 1) for each in value]
     return cut(str(value), MOST_TEXT)
 
 

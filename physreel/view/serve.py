@@ -64,7 +64,7 @@ class Site:
             has = has_of(part.columns)
             try:
                 records = self.rows.read(part, LIGHT)
-            except (OSError, ValueError, ArithmeticError, KeyError, InputError) as error:
+            except (OSError, ValueError, ArithmeticError, KeyError, RecursionError, InputError) as error:
                 self.problems.append(f"{part.shard.file} cannot be read: {type(error).__name__}: {error}"[:240])
                 continue
             entries += [entry_of(record, has) for record in records]
