@@ -125,6 +125,20 @@ def test_a_shard_that_is_damaged_on_the_way_is_refused(copied, tmp_path):
     assert not (tmp_path / "whole/data/drop/train-00002-of-00004.parquet").exists()
 
 
+def test_a_shard_whose_name_leads_out_of_the_target_is_refused(undisturbed, tmp_path):
+    copied = Path(shutil.copytree(undisturbed, tmp_path / "copied"))
+    part = copied / "manifest.jsonl"
+    lines = [json.loads(line) for line in part.read_text().splitlines()]
+    shard = next(line for line in lines if line["kind"] == "shard")
+    shutil.copy(copied / shard["file"], tmp_path / "outside.parquet")
+    shard["file"] = "../outside.parquet"
+    part.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "check"}) + "\n" for line in lines))
+    whole, target = tree(tmp_path), tmp_path / "deeper" / "target"
+    with pytest.raises(InputError, match=r"calls a shard of scene 'drop' '\.\./outside\.parquet', which is no name"):
+        merge([copied], target)
+    assert tree(tmp_path) == whole
+
+
 def test_what_is_missing_is_told_by_job_and_merged_on_request(copied, undisturbed):
     (copied / "manifest-00003-of-00003.jsonl").unlink()
     (copied / "data/drop/train-00001-of-00004.parquet").unlink()

@@ -111,6 +111,14 @@ class _Found:
         if missing:
             raise _refused([*missing, "run those jobs (again), or merge what there is with --partial"])
 
+    def check_names(self, recorded: Recorded) -> None:
+        """Raise InputError where a shard has not the name that its plan gives it: it might lead out of the target."""
+        for key, lines in self.lines.items():
+            shard = recorded.find(lines[-1]["file"]) if key[0] == recorded.scene else None
+            if key[0] == recorded.scene and (shard is None or shard.key != key[1:]):
+                where = f"{self.homes[key]}: the manifest calls a shard of scene {key[0]!r} {lines[-1]['file']!r}"
+                raise _refused([f"{where}, which is no name of its plan's; it is not as a run wrote it"])
+
     def missing(self, scene: str) -> list[str]:
         """Which shards of an array's scene are not there, by job."""
         recorded, count = Recorded(self.plans[scene]), self.arrays[scene]
@@ -191,6 +199,7 @@ def _merge_into(target: Store, stores: Sequence[Store], *, partial: bool) -> lis
     found.check(partial=partial)
     folders = []
     for recorded in plans_of(list(found.plans.values())):
+        found.check_names(recorded)
         folder = DatasetFolder(target.address, recorded.scene, recorded.exporter, recorded.record)
         folder.check()
         folders.append(folder)
