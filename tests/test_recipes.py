@@ -18,7 +18,7 @@ from physreel.cli import main
 from physreel.errors import InputError, SpecError
 from physreel.pipeline import Pipeline
 from physreel.plan import Balance, Plan
-from physreel.runners import recipe_models
+from physreel.runners import local, recipe_models
 from physreel.runners.recipe_file import read_recipe
 from physreel.runners.recipes import plan_recipe
 from physreel.runners.requests import make_plan
@@ -107,11 +107,14 @@ def test_a_mix_is_one_data_set_with_the_same_bytes_made_here_or_by_workers(tmp_p
     assert told[-1] == (12, 12, 0)
     assert all(one[0] <= two[0] for one, two in itertools.pairwise(told)), "it never goes back"
     assert all(news[1] == 12 for news in told)
-    code, said, errors = command("generate", recipe, "--out", tmp_path / "b", "--workers", "1")
+    code, said, errors = command("generate", recipe, "--out", tmp_path / "b", "--workers", "0")
     assert (code, errors) == (0, "")
     assert "7 of 7 clips of 'drop'" in said
     assert "5 of 5 clips of 'low'" in said
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
+    alone = {**read_recipe(recipe).values, "scenes": {"low": read_recipe(recipe).values["scenes"]["low"]}}
+    physreel.generate_recipe(alone, out=tmp_path / "c", workers=1)
+    assert tree(tmp_path / "a" / "data" / "low") == tree(tmp_path / "c" / "data" / "low")
     low = rows(tmp_path / "a", "low", ["scene", "fps", "spec", "sample_id", "depth"])
     assert {row["scene"] for row in low} == {"low"}
     assert {row["fps"] for row in low} == {20.0}
@@ -523,7 +526,8 @@ def test_a_real_scene_draws_each_split_from_its_region():
 
 
 @pytest.mark.parametrize("recipe", EXAMPLES, ids=lambda path: path.name)
-def test_the_examples_can_be_run(recipe):
+def test_the_examples_can_be_run(recipe, monkeypatch):
+    monkeypatch.setattr(local, "PREFLIGHT", 1)  # three worlds of each scene are dear
     assert plan_recipe(recipe)
 
 
@@ -543,7 +547,8 @@ def test_the_documentation_names_every_key_and_no_other():
         assert named == (own - shared if title == "In a scene" else own), title
 
 
-def test_every_recipe_in_the_documentation_can_be_run(tmp_path):
+def test_every_recipe_in_the_documentation_can_be_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "PREFLIGHT", 1)
     blocks = re.findall(r"```(yaml|toml)\n(.*?)```", DOCS.read_text(), re.S)
     assert len(blocks) >= 3
     for k, (kind, text) in enumerate(blocks):
