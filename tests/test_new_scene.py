@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,24 @@ def test_a_file_that_appears_meanwhile_is_not_written_over(tmp_path, monkeypatch
     with pytest.raises(InputError, match="cannot write"):
         write_new_scene("tipping_block", tmp_path / "mine.py")
     assert (tmp_path / "mine.py").read_text() == "somebody was faster"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_without_links_takes_a_scene_and_keeps_what_is_there(tmp_path, monkeypatch, there):
+    def link(source, target):
+        if there:
+            Path(target).write_text("somebody was faster")
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(source), None, str(target))
+
+    monkeypatch.setattr("os.link", link)
+    if there:
+        with pytest.raises(InputError, match="cannot write"):
+            write_new_scene("tipping_block", tmp_path / "mine.py")
+        assert (tmp_path / "mine.py").read_text() == "somebody was faster"
+    else:
+        write_new_scene("tipping_block", tmp_path / "mine.py")
+        assert "class TippingBlock" in (tmp_path / "mine.py").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import keyword
 import os
@@ -126,7 +127,7 @@ def _write_all(texts: dict[Path, str]) -> None:
             temporary = path.with_name(f".{path.name}.{os.getpid()}")
             hidden.append(temporary)
             temporary.write_text(text, encoding="utf-8")
-            os.link(temporary, path)  # unlike a rename it fails where somebody was faster
+            _appear(temporary, path, text)
             made.append(path)
     except OSError as error:
         for path in made:
@@ -135,3 +136,14 @@ def _write_all(texts: dict[Path, str]) -> None:
     finally:
         for path in hidden:
             path.unlink(missing_ok=True)
+
+
+def _appear(temporary: Path, path: Path, text: str) -> None:
+    """Give a hidden file its name; unlike a rename this fails where somebody was faster."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        with path.open("x", encoding="utf-8") as file:  # shared folders and sticks know no links
+            file.write(text)
