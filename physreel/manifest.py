@@ -22,6 +22,14 @@ FORMAT = {"kind": "format", "physreel_dataset": 1}
 _PART = re.compile(r"manifest-(\d{5})-of-(\d{5})\.jsonl")
 _CHECKED = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.DOTALL)
 _END = b',"check":"' + b"0" * 16 + b'"}'
+_FILE: dict[str, type] = {"file": str, "bytes": int, "sha256": str}
+_FIELDS: dict[str, dict[str, type]] = {
+    "failure": {"split": str, "shard": int, "index": int, "error": str, "message": str},
+    "shard": {"split": str, "shard": int, "samples": int, "rows": int} | _FILE,
+    "file": _FILE,
+}
+"""What each kind of line must have."""
+
 _HEALED_BYTES = 8192
 """Longer damaged stretches are not tried to be healed: it takes seconds for each thousand bytes."""
 
@@ -102,7 +110,22 @@ def scan(text: bytes) -> Scan:
     if tail:
         found.damage.append("its last line is torn")
     found.lines = list(_entered(found.lines))
+    _drop_strange(found)
     return found
+
+
+def _drop_strange(found: Scan) -> None:
+    """Leave out lines of splits that their scene's plan has not."""
+    plans = (line for line in found.lines if line["kind"] == "plan" and _says_what(line.get("plan")))
+    splits = {line["scene"]: line["plan"]["splits"] for line in plans}
+    strange = [
+        line
+        for line in found.lines
+        if "split" in line and line["split"] not in splits.get(line["scene"], [line["split"]])
+    ]
+    if strange:
+        found.damage.append(f"it has lines of a split that was not asked for, {strange[0]['split']!r}")
+        found.lines = [line for line in found.lines if line not in strange]
 
 
 def _record(raw: bytes) -> tuple[dict[str, Any] | None, str]:
@@ -120,7 +143,13 @@ def _record(raw: bytes) -> tuple[dict[str, Any] | None, str]:
         return None, "damaged"
     if record["kind"] != "format" and not isinstance(record.get("scene"), str):
         return None, "damaged"
+    if not all(_is_of(record.get(name), kind) for name, kind in _FIELDS.get(record["kind"], {}).items()):
+        return None, "damaged"
     return record, "checked" if match else "plain"
+
+
+def _is_of(value: Any, kind: type) -> bool:
+    return type(value) is kind and not (isinstance(value, int) and value < 0)
 
 
 def _says_what(plan: Any) -> bool:
@@ -210,7 +239,8 @@ def read_manifest(out: Address | Store, name: str = MANIFEST) -> list[dict[str, 
     found = scan(text)
     if not found.ours:
         if any(line["kind"] in ("plan", "shard") for line in found.lines):
-            raise InputError(f"{store}/{name} is damaged ({found.damage[0]}); run `physreel repair {store}`")
+            what = (found.damage or ["its first line is not ours"])[0]
+            raise InputError(f"{store}/{name} is damaged ({what}); run `physreel repair {store}`")
         raise InputError(f"{store}/{name} is not a manifest that this version of physreel can read; use another folder")
     if found.without_plan:
         raise InputError(

@@ -124,7 +124,9 @@ def test_a_manifest_with_damage_in_the_middle_costs_the_shards_that_cannot_be_re
 
 def test_a_damaged_failure_takes_its_shard_with_it(tmp_path, monkeypatch):
     failure = {"kind": "failure", "scene": "s", "split": "train", "shard": 0, "index": 1}
-    shards = [{"kind": "shard", "scene": "s", "split": "train", "shard": k} for k in range(2)]
+    failure |= {"error": "E", "message": "m"}
+    rest = {"samples": 1, "rows": 1, "bytes": 1, "sha256": ""}
+    shards = [{"kind": "shard", "scene": "s", "split": "train", "shard": k, "file": "f"} | rest for k in range(2)]
     first = [{"kind": "format", "physreel_dataset": 1}, {"kind": "plan", "scene": "s", "plan": {}}]
     text = "".join(map(manifest_line, [*first, failure, *shards]))
     assert len(scan(text.encode()).lines) == 5
@@ -191,6 +193,17 @@ def test_a_file_that_the_disk_does_not_give_is_told_and_made_anew(out, undisturb
     assert (problem.file, problem.what, problem.detail) == (SHARD, "checksum", "it cannot be read: Input/output error")
     assert repair(out, workers=0).made == [SHARD]
     assert tree(out) == tree(undisturbed)
+
+
+@pytest.mark.parametrize("name", ["split", "shard", "file", "samples", "rows", "bytes", "sha256"])
+def test_a_line_of_nonsense_is_damage_and_no_shard(out, name):
+    lines = read_manifest(out)
+    shard = next(line for line in lines if line["kind"] == "shard")
+    for value in (None, -1, True, [], {}, 3 if isinstance(shard[name], str) else "x"):
+        shard[name] = value
+        found = scan("".join(map(manifest_line, lines)).encode())
+        assert found.damage
+        assert found.lines == [line for line in lines if line is not shard]
 
 
 def test_strays_are_told_and_kept_unless_their_removal_is_asked_for(out, undisturbed):

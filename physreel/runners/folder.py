@@ -371,9 +371,9 @@ def versions_of(record: dict[str, Any]) -> dict[str, Any]:
     """What a plan record says of code: scene version, source, physreel and libraries, flat."""
     plain = {name: record.get(name) for name in ("scene_version", "source", "physreel")}
     if plain["source"] is not None:
-        plain["source"] = plain["source"][:12]
-    libraries: dict[str, Any] = record.get("libraries", {})
-    return plain | libraries
+        plain["source"] = str(plain["source"])[:12]
+    libraries = record.get("libraries", {})
+    return plain | (libraries if isinstance(libraries, dict) else {"libraries": libraries})
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

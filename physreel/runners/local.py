@@ -205,7 +205,7 @@ def summary(out: Address, scene: str, *, made: int = 0, part: Part | None = None
     lines = [line for line in read if line.get("scene") == scene]
     shards = [line for line in lines if line["kind"] == "shard"]
     failures = tuple(
-        Failure(**{name: line[name] for name in ("index", "error", "message", "traceback", "spec")})
+        Failure(**{name: line[name] for name in ("index", "error", "message", "traceback", "spec") if name in line})
         for line in lines
         if line["kind"] == "failure"
     )
