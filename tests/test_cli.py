@@ -15,13 +15,11 @@ import pytest
 from fakes import Drop, plan_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from typer.main import get_command
 
 from physreel import registry
-from physreel.cli import app, main
+from physreel.cli import main
 
 TESTS = Path(__file__).parent
-DOCS = TESTS.parent / "docs" / "cli.md"
 FAKE = ["--video-renderer", "fakes:FlatRenderer", "--audio-renderer", "fakes:TickRenderer"]
 GENERATE = ["generate", "fakes:Drop", "-n", "5", "--shard-size", "2", *FAKE, "--workers", "0"]
 
@@ -412,20 +410,6 @@ def test_help_is_quick():
     after = os.times()
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     assert spent < 0.4
-
-
-def test_the_documentation_names_every_command_and_option_and_no_other():
-    text = DOCS.read_text()
-    sections = dict(re.findall(r"^## `physreel ([a-z]+)[^`]*`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
-    commands = get_command(app).commands
-    assert set(sections) == set(commands)
-    for name, command in commands.items():
-        documented = set(re.findall(r"`(-{1,2}[a-z][a-z-]*)", sections[name]))
-        there = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        there = {option for option in there if option.startswith("-")} - {"--help", "-h"}
-        assert there <= documented, f"docs/cli.md: {name} lacks {sorted(there - documented)}"
-        known = {"--traceback"} | {o for c in commands.values() for p in c.params for o in (*p.opts, *p.secondary_opts)}
-        assert documented <= known, f"docs/cli.md: {name} names {sorted(documented - known)}, which no command has"
 
 
 def test_python_api_makes_the_same_data_set(tmp_path, physreel):

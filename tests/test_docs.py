@@ -192,6 +192,9 @@ def test_every_command_and_option_is_documented():
             if names and names != ["--help"] and not said:
                 missing.append(f"{name} {names[0]}")
     assert not missing, f"docs/cli.md says nothing of {', '.join(missing)}"
+    known = {o for c in commands.values() for p in c.params for o in (*p.opts, *p.secondary_opts)} | {"--traceback"}
+    named = {option for section in sections.values() for option in re.findall(r"`(-{1,2}[a-z][a-z-]*)(?=[`= ])", section)}
+    assert named <= known | {"--help", "-h"}, f"docs/cli.md names {sorted(named - known)}, which no command has"
 
 
 def test_the_citation_is_of_this_version_and_has_what_cff_asks_for():

@@ -311,8 +311,14 @@ def main(arguments: list[str] | None = None) -> None:
     # It belongs to every command, so it may stand anywhere.
     if "--traceback" in given:
         given = ["--traceback", *(word for word in given if word != "--traceback")]
+    before = os.environ.get("PHYSREEL_TRACEBACK")
     try:
         app(args=given, prog_name="physreel")
     except KeyboardInterrupt:
         say("stopped")
         raise SystemExit(130) from None
+    finally:  # --traceback holds for one command, also where several run in one process
+        if before is None:
+            os.environ.pop("PHYSREEL_TRACEBACK", None)
+        else:
+            os.environ["PHYSREEL_TRACEBACK"] = before
