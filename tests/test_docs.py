@@ -193,7 +193,9 @@ def test_every_command_and_option_is_documented():
                 missing.append(f"{name} {names[0]}")
     assert not missing, f"docs/cli.md says nothing of {', '.join(missing)}"
     known = {o for c in commands.values() for p in c.params for o in (*p.opts, *p.secondary_opts)} | {"--traceback"}
-    named = {option for section in sections.values() for option in re.findall(r"`(-{1,2}[a-z][a-z-]*)(?=[`= ])", section)}
+    named = {
+        option for section in sections.values() for option in re.findall(r"`(-{1,2}[a-z][a-z-]*)(?=[`= ])", section)
+    }
     assert named <= known | {"--help", "-h"}, f"docs/cli.md names {sorted(named - known)}, which no command has"
 
 
