@@ -103,7 +103,7 @@ LAWS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
             "the pitch of a filling glass follows the air above the liquid",
             (
                 "test_audio_liquids.py::test_the_pitch_of_a_filling_glass_follows_its_air",
-                "test_pouring_heard.py::test_the_pitch_of_a_filling_glass_follows_its_air",
+                "test_pouring_heard.py::test_the_pitch_of_filling_glasses_follows_their_air",
             ),
         ),
         _BUBBLES,
