@@ -24,7 +24,7 @@ from physreel.renderers.audio.base import AudioRenderer
 from physreel.renderers.video.base import VideoRenderer
 from physreel.scenes.base import Scene
 from physreel.scenes.outcomes import OutcomeClasses
-from physreel.seeding import sample_rng
+from physreel.seeding import sample_rng, share_at
 from physreel.simulators.base import Capability, Simulator, required_capabilities
 from physreel.spec import SceneSpec, spec_problems
 from physreel.values import Clip, Outcome, Provenance, Sample, Trajectory
@@ -101,7 +101,7 @@ class Pipeline:
 
     def sample_id(self, index: int) -> str:
         """The name of sample ``index``, and of its group."""
-        return f"{self.scene.name}-{self.plan.seed}-{index:08d}"
+        return sample_id_of(self.scene.name, self.plan.seed, index)
 
     def split(self, index: int) -> str:
         """The split of sample ``index``."""
@@ -301,11 +301,12 @@ def _renamed(scene: type[Scene], name: str) -> type[Scene]:
 def split_of(group_id: str, splits: Mapping[str, float]) -> str:
     """The split of a group: its hash decides, so siblings stay together and no other sample matters."""
     point = int.from_bytes(hashlib.sha256(group_id.encode()).digest()[:8], "big") / 2**64
-    for name, share in splits.items():
-        if point < share:
-            return name
-        point -= share
-    return next(reversed(list(splits)))
+    return share_at(point, splits)
+
+
+def sample_id_of(scene: str, seed: int, index: int) -> str:
+    """The name of a sample, and of its group."""
+    return f"{scene}-{seed}-{index:08d}"
 
 
 def _able(spec: SceneSpec) -> Iterator[str]:

@@ -6,7 +6,6 @@ again whenever it was killed; after each kill what is on the disk is looked at.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -29,12 +28,6 @@ options = json.loads(sys.argv[2])
 done = run(Plan(**plan_values(**options.pop("plan"))), sys.argv[1], **options)
 print(json.dumps([done.finished, done.made, done.failed]))
 """
-
-
-def tree(out: Path) -> dict[str, str]:
-    """Every file, hidden ones too, by its hash."""
-    files = (path for path in sorted(out.rglob("*")) if path.is_file())
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def start(out: Path, options: dict, environment: dict[str, str] | None = None) -> subprocess.Popen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fakes import Drop, plan_values
+from quick_runs import tree
 
 from physreel.errors import CheckError, InputError
 from physreel.loaders.records import records
@@ -26,6 +26,7 @@ from physreel.runners.merge import merge
 from physreel.runners.status import status
 
 TESTS = Path(__file__).parent
+pytestmark = pytest.mark.usefixtures("beside_fakes")
 RUN = """
 import sys
 from fakes import plan_values
@@ -35,17 +36,6 @@ from physreel.runners.local import run
 done = run(Plan(**plan_values(count=14)), sys.argv[1], workers=0, part=Part.read(sys.argv[2]))
 print(done.finished, done.made)
 """
-
-
-@pytest.fixture(autouse=True)
-def _fakes_importable(monkeypatch):
-    monkeypatch.chdir(TESTS)
-    monkeypatch.delenv("PHYSREEL_TEST_FAULTS", raising=False)
-
-
-def tree(out: Path) -> dict[str, str]:
-    files = (path for path in sorted(out.rglob("*")) if path.is_file())
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def plan(**changes) -> Plan:

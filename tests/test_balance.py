@@ -27,12 +27,7 @@ from physreel.spec import SceneSpec
 from physreel.values import Outcome
 
 TESTS = Path(__file__).parent
-
-
-@pytest.fixture(autouse=True)
-def _fakes_importable(monkeypatch):
-    monkeypatch.chdir(TESTS)
-    monkeypatch.delenv("PHYSREEL_TEST_FAULTS", raising=False)
+pytestmark = pytest.mark.usefixtures("beside_fakes")
 
 
 # Where the ball is after half a second of falling and bouncing: about 45 % are at or below 0.3 m by then.

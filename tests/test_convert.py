@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from fakes import plan_values
+from quick_runs import tree
 
 from physreel.errors import InputError
 from physreel.loaders.records import records
@@ -28,6 +28,7 @@ from physreel.runners.local import run
 from physreel.storage import FolderStore
 
 TESTS = Path(__file__).parent
+pytestmark = pytest.mark.usefixtures("beside_fakes")
 SPLITS = {"train": 0.6, "test": 0.4}
 CONVERT = """
 import os, signal, sys
@@ -38,18 +39,6 @@ def die():
 with ticking(int(sys.argv[4]), die) as tick:
     convert(sys.argv[1], sys.argv[2], sys.argv[3], progress=tick)
 """
-
-
-@pytest.fixture(autouse=True)
-def _fakes_importable(monkeypatch):
-    monkeypatch.chdir(TESTS)
-    monkeypatch.delenv("PHYSREEL_TEST_FAULTS", raising=False)
-
-
-def tree(out: Path) -> dict[str, str]:
-    """Every file, hidden ones too, by its hash."""
-    files = (path for path in sorted(out.rglob("*")) if path.is_file())
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def generated(out: Path, **changes) -> Path:

@@ -15,12 +15,10 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes import plan_values
-from fault_kills import Study, start, tree
+from fault_kills import Study, start
+from quick_runs import height_name, plan, tree
 
 from physreel.errors import InputError
-from physreel.pipeline import Pipeline
-from physreel.plan import Plan
 from physreel.runners import tries, worker
 from physreel.runners.base import Failure, StorageError
 from physreel.runners.local import run
@@ -28,33 +26,11 @@ from physreel.runners.process import GROWTH_BYTES, Process
 from physreel.runners.tries import Attempt, Task, Tries
 
 TESTS = Path(__file__).parent
+pytestmark = pytest.mark.usefixtures("beside_fakes")
 LONG = bool(os.environ.get("PHYSREEL_LONG"))
 COMMAND = [sys.executable, "-m", "physreel", "generate", "fakes:Drop", "--video-renderer", "fakes:FlatRenderer",
            "--audio-renderer", "fakes:TickRenderer", "--passes", "rgb,depth", "--shard-size", "4",
            "-n", "10"]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _fakes_importable(monkeypatch):
-    monkeypatch.chdir(TESTS)
-    monkeypatch.delenv("PHYSREEL_TEST_FAULTS", raising=False)
-
-
-@pytest.fixture
-def faults(tmp_path, monkeypatch):
-    folder = tmp_path / "faults"
-    folder.mkdir()
-    monkeypatch.setenv("PHYSREEL_TEST_FAULTS", str(folder))
-    return folder
-
-
-def plan(**changes) -> Plan:
-    return Plan(**plan_values(**changes))
-
-
-def height_name(index: int) -> str:
-    """What the file is called that misleads sample ``index``."""
-    return f"{Pipeline(plan()).spec(index).bodies[1].position_m[2] * 1000:.0f}"
 
 
 @pytest.fixture(scope="module")

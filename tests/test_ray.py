@@ -12,27 +12,18 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes import Drop, plan_values
+from fakes import Drop
+from quick_runs import height_name, plan, tree
 
 pytest.importorskip("ray", reason="needs the extra ray: make test-all")
 
-from fault_kills import Nodes, Study, start, tree
+from fault_kills import Nodes, Study, start
 
 from physreel.errors import InputError, MissingDependencyError
-from physreel.pipeline import Pipeline
-from physreel.plan import Plan
 from physreel.runners.local import run
 
 TESTS = Path(__file__).parent
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of files and sockets that it leaves to the collector
-
-
-def plan(**changes) -> Plan:
-    return Plan(**plan_values(**changes))
-
-
-def height_name(index: int) -> str:
-    return f"{Pipeline(plan()).spec(index).bodies[1].position_m[2] * 1000:.0f}"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import re
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from fakes import Drop, plan_values
 from pydantic import BaseModel
+from quick_runs import tree
 
 import physreel
 from physreel.cli import main
@@ -26,6 +26,7 @@ from physreel.scenes.parameters import FloatRange, IntRange, SceneParameters, ch
 from physreel.scenes.regions import split_regions
 
 TESTS = Path(__file__).parent
+pytestmark = pytest.mark.usefixtures("beside_fakes")
 DOCS = TESTS.parent / "docs" / "recipes.md"
 EXAMPLES = sorted((TESTS.parent / "examples").glob("*.yaml")) + sorted((TESTS.parent / "examples").glob("*.toml"))
 FAKE = {"video_renderer": "fakes:FlatRenderer", "audio_renderer": "fakes:TickRenderer"}
@@ -49,12 +50,6 @@ scenes:
 """
 
 
-@pytest.fixture(autouse=True)
-def _fakes_importable(monkeypatch):
-    monkeypatch.chdir(TESTS)
-    monkeypatch.delenv("PHYSREEL_TEST_FAULTS", raising=False)
-
-
 @pytest.fixture
 def write(tmp_path):
     def call(text: str, name: str = "mix.yaml") -> Path:
@@ -75,11 +70,6 @@ def command(capsys):
         return ended.value.code or 0, said.out, said.err
 
     return call
-
-
-def tree(out: Path) -> dict[str, str]:
-    files = (path for path in sorted(out.rglob("*")) if path.is_file())
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def rows(out: Path, scene: str, columns: list[str]) -> list[dict]:

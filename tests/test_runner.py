@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from fakes import Drop, plan_values
+from fakes import Drop
 from fault_kills import workers_below
+from quick_runs import height_name, plan, tree
 
 from physreel.errors import InputError, SpecError
-from physreel.pipeline import Pipeline, split_of
-from physreel.plan import Plan
+from physreel.pipeline import split_of
 from physreel.runners.base import Part, StorageError, shards_of
 from physreel.runners.local import run
 from physreel.runners.pool import Pool
@@ -29,6 +29,7 @@ from physreel.runners.status import status
 from physreel.runners.tries import Task
 
 TESTS = Path(__file__).parent
+pytestmark = pytest.mark.usefixtures("beside_fakes")
 RUN = """
 import sys
 from pathlib import Path
@@ -38,35 +39,6 @@ from physreel.runners.local import run
 done = run(Plan(**plan_values(count=int(sys.argv[2]))), sys.argv[1], workers=int(sys.argv[3]))
 print(done.finished, done.made)
 """
-
-
-@pytest.fixture(autouse=True)
-def _fakes_importable(monkeypatch):
-    monkeypatch.chdir(TESTS)
-    monkeypatch.delenv("PHYSREEL_TEST_FAULTS", raising=False)
-
-
-@pytest.fixture
-def faults(tmp_path, monkeypatch):
-    folder = tmp_path / "faults"
-    folder.mkdir()
-    monkeypatch.setenv("PHYSREEL_TEST_FAULTS", str(folder))
-    return folder
-
-
-def tree(out: Path) -> dict[str, str]:
-    """Every file, hidden ones too, by its hash."""
-    files = (path for path in sorted(out.rglob("*")) if path.is_file())
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def plan(**changes) -> Plan:
-    return Plan(**plan_values(**changes))
-
-
-def height_name(index: int, **changes) -> str:
-    """What the file is called that misleads sample ``index``."""
-    return f"{Pipeline(plan(**changes)).spec(index).bodies[1].position_m[2] * 1000:.0f}"
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from fakes import Drop, plan_values
-from test_convert import SPLITS, TESTS, generated, ticking, tree
+from quick_runs import tree
+from test_convert import SPLITS, generated, ticking
 
 from physreel.errors import InputError
 from physreel.loaders.records import records
@@ -15,17 +16,13 @@ from physreel.runners.local import run
 from physreel.runners.repair import repair
 from physreel.runners.status import status
 
+pytestmark = pytest.mark.usefixtures("beside_fakes")
+
 
 class Fall(Drop):
     """Another scene."""
 
     name = "fall"
-
-
-@pytest.fixture(autouse=True)
-def _fakes_importable(monkeypatch):
-    monkeypatch.chdir(TESTS)
-    monkeypatch.delenv("PHYSREEL_TEST_FAULTS", raising=False)
 
 
 @pytest.mark.parametrize("late", [2, 4])

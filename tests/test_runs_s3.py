@@ -13,12 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes import plan_values
+from quick_runs import plan, tree
 
 from physreel.errors import InputError
 from physreel.loaders.records import records
 from physreel.pipeline import Pipeline
-from physreel.plan import Plan
 from physreel.runners import lock
 from physreel.runners.base import Part, StorageError
 from physreel.runners.convert import convert
@@ -89,15 +88,6 @@ def bucket(server, monkeypatch, tmp_path):
     return name
 
 
-def plan(**changes) -> Plan:
-    return Plan(**plan_values(**changes))
-
-
-def folder_tree(out: Path) -> dict[str, str]:
-    files = (path for path in sorted(out.rglob("*")) if path.is_file())
-    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
 def objects(address: str) -> dict[str, str]:
     store = open_store(address)
     return {name: hashlib.sha256(store.read(name)).hexdigest() for name in store.names()}
@@ -121,7 +111,7 @@ def test_objects_have_the_bytes_of_a_local_run_and_nothing_is_left(bucket, undis
     summary = run(plan(), address, workers=0)
     assert (summary.finished, summary.made, summary.out) == (10, 10, address)
     assert summary.paths[0] == f"{address}/data/drop/train-00000-of-00003.parquet"
-    assert objects(address) == folder_tree(undisturbed)
+    assert objects(address) == tree(undisturbed)
     assert no_scratch()
     assert run(plan(), address, workers=0).made == 0
     assert status(address, checksums=True).problems == []
@@ -133,7 +123,7 @@ def test_workers_a_timeout_and_a_memory_limit_hold_for_runs_into_a_bucket(bucket
     address = f"s3://{bucket}/falls"
     summary = run(plan(), address, workers=1, timeout_s=60.0, memory_limit_bytes=8 << 30)
     assert summary.failed == 0
-    assert objects(address) == folder_tree(undisturbed)
+    assert objects(address) == tree(undisturbed)
 
 
 def test_clips_that_meet_a_limit_in_a_run_into_a_bucket_are_left_out_as_in_a_folder(bucket, tmp_path, monkeypatch):
@@ -154,7 +144,7 @@ def test_clips_that_meet_a_limit_in_a_run_into_a_bucket_are_left_out_as_in_a_fol
         errors = [(failure.index, failure.error.removeprefix("_Array")) for failure in summary.failures]
         assert errors == [(1, "MemoryError"), (2, "Timeout")]
     assert no_scratch()
-    assert objects(address) == folder_tree(folder)
+    assert objects(address) == tree(folder)
 
 
 def test_a_conversion_from_and_into_a_bucket_has_the_bytes_of_a_local_one(bucket, tmp_path, undisturbed):
@@ -162,9 +152,9 @@ def test_a_conversion_from_and_into_a_bucket_has_the_bytes_of_a_local_one(bucket
     convert(undisturbed, tmp_path / "tars", "webdataset")
     for name, source in (("from-folder", undisturbed), ("from-bucket", f"s3://{bucket}/falls")):
         convert(source, f"s3://{bucket}/{name}", "webdataset")
-        assert objects(f"s3://{bucket}/{name}") == folder_tree(tmp_path / "tars")
+        assert objects(f"s3://{bucket}/{name}") == tree(tmp_path / "tars")
     convert(f"s3://{bucket}/from-bucket", tmp_path / "back", "parquet")
-    assert folder_tree(tmp_path / "back") == folder_tree(undisturbed)
+    assert tree(tmp_path / "back") == tree(undisturbed)
     assert no_scratch()
 
 
@@ -207,10 +197,10 @@ def test_a_killed_run_goes_on_at_once_on_the_same_machine_and_on_another_loses_o
     summary = run(plan(), address, workers=0)
     assert time.monotonic() - begun < lock.LEASE_S / 2, "it waited for a process that is known to be dead"
     assert summary.made == 10 - len(spooled | set(range(4 * entered)))
-    assert objects(address) == folder_tree(undisturbed)
+    assert objects(address) == tree(undisturbed)
     assert no_scratch()
     assert run(plan(), elsewhere, workers=0).made == 10 - 4 * entered
-    assert objects(elsewhere) == folder_tree(undisturbed)
+    assert objects(elsewhere) == tree(undisturbed)
 
 
 def _entered(address: str) -> int:
@@ -278,11 +268,11 @@ def test_jobs_of_an_array_and_merge_give_the_bytes_of_one_run(bucket, undisturbe
     with pytest.raises(InputError, match="are not merged yet"):
         list(records(address))
     merge([address])
-    assert objects(address) == folder_tree(undisturbed)
+    assert objects(address) == tree(undisturbed)
     run(plan(), tmp_path / "here", workers=0, part=Part(1, 2))
     run(plan(), f"s3://{bucket}/there", workers=0, part=Part(2, 2))
     merge([tmp_path / "here", f"s3://{bucket}/there"], f"s3://{bucket}/both")
-    assert objects(f"s3://{bucket}/both") == folder_tree(undisturbed)
+    assert objects(f"s3://{bucket}/both") == tree(undisturbed)
 
 
 def test_damaged_objects_are_found_and_made_anew(bucket, undisturbed):
@@ -296,7 +286,7 @@ def test_damaged_objects_are_found_and_made_anew(bucket, undisturbed):
     store.write(".physreel/left.tmp", b"x")
     assert {problem.what for problem in status(address, checksums=True).problems} == {"checksum", "missing", "leftover"}
     assert len(repair(address, workers=0).made) == 2
-    assert objects(address) == folder_tree(undisturbed)
+    assert objects(address) == tree(undisturbed)
     assert no_scratch()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import random
@@ -12,12 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import Drop, plan_values
+from fakes import Drop
+from quick_runs import plan, tree
 
 from physreel.errors import InputError
 from physreel.manifest import MANIFEST, healed, manifest_line, read_manifest, scan
 from physreel.pipeline import Pipeline
-from physreel.plan import Plan
 from physreel.runners import repair as repair_module
 from physreel.runners.base import shards_of
 from physreel.runners.local import run
@@ -26,23 +25,9 @@ from physreel.runners.status import status
 from physreel.storage import FolderStore
 
 TESTS = Path(__file__).parent
+pytestmark = pytest.mark.usefixtures("beside_fakes")
 LONG = bool(os.environ.get("PHYSREEL_LONG"))
 SHARD = "data/drop/train-00001-of-00003.parquet"
-
-
-@pytest.fixture(autouse=True)
-def _fakes_importable(monkeypatch):
-    monkeypatch.chdir(TESTS)
-    monkeypatch.delenv("PHYSREEL_TEST_FAULTS", raising=False)
-
-
-def tree(out: Path) -> dict[str, str]:
-    files = (path for path in sorted(out.rglob("*")) if path.is_file())
-    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def plan(**changes) -> Plan:
-    return Plan(**plan_values(**changes))
 
 
 @pytest.fixture(scope="module")

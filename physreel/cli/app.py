@@ -18,6 +18,7 @@ from physreel.cli.options import (
     Duration,
     Fps,
     NoAudio,
+    Progress,
     Quality,
     SceneOrRecipe,
     Seed,
@@ -117,9 +118,7 @@ def generate(
         str | None, typer.Option("--memory-limit", metavar="SIZE", help="Of each worker, such as 4G.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try clips that failed once more.")] = False,
-    progress: Annotated[
-        bool | None, typer.Option("--progress/--no-progress", help="A bar; by default where stderr is a terminal.")
-    ] = None,
+    progress: Progress = None,
 ) -> None:
     """Write a data set. Stop it when you like: the same command goes on where it was."""
 

@@ -37,3 +37,6 @@ VideoRenderer = Annotated[str, typer.Option("--video-renderer", help="What makes
 AudioRenderer = Annotated[str, typer.Option("--audio-renderer", help="What makes the sound.")]
 NoAudio = Annotated[bool, typer.Option("--no-audio", help="Record no sound.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the data set, 0 or more.")]
+Progress = Annotated[
+    bool | None, typer.Option("--progress/--no-progress", help="A bar; by default where stderr is a terminal.")
+]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from physreel.errors import InputError, PhysreelError
 from physreel.manifest import part_name
-from physreel.pipeline import split_of
+from physreel.pipeline import sample_id_of, split_of
 from physreel.plan import Plan
 
 
@@ -217,7 +217,7 @@ def shards_of(plan: Plan, scene: str) -> Shards:
         return Shards({names[0]: range(plan.count)}, plan.shard_size)
     number = {name: k for k, name in enumerate(names)}
     where = np.fromiter(
-        (number[split_of(f"{scene}-{plan.seed}-{i:08d}", plan.splits)] for i in range(plan.count)),
+        (number[split_of(sample_id_of(scene, plan.seed, i), plan.splits)] for i in range(plan.count)),
         np.int16,
         plan.count,
     )

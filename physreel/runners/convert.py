@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, islice
 from typing import Any
 
@@ -107,6 +108,7 @@ class Source:
             found.append(f"and {len(damaged) - _SHOWN} more such shards")
         return found
 
+    @cached_property
     def schema(self) -> Any:
         """Arrow schema of the rows."""
         return shard_schema(self.store, self.shards[0]["file"])
@@ -252,7 +254,7 @@ class Conversion:
 
     def _exporter(self, source: Source) -> RowExporter:
         assert issubclass(self.exporter, RowExporter)
-        return self.exporter.of_schema(source.scene, source.schema())
+        return self.exporter.of_schema(source.scene, source.schema)
 
     def _tell(self, more: int) -> None:
         self.done += more
@@ -291,7 +293,7 @@ class Conversion:
                 split=shard.split,
                 number=shard.number,
                 count=shard.count,
-                schema=source.schema(),
+                schema=source.schema,
                 samples=lambda columns, shard=shard: self._seen(source, shard, columns),  # type: ignore[misc]
             )
             for shard in shards

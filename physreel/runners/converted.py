@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from physreel.exporters.base import Exporter
 from physreel.manifest import FORMAT, MANIFEST, manifest_line, read_manifest
 from physreel.runners.folder import file_digest, files_of, in_order
 from physreel.runners.lock import held
-from physreel.runners.place import HIDDEN, storage_errors
+from physreel.runners.place import HIDDEN, remove_if_empty, storage_errors
 from physreel.storage import Store
 
 _OF_FILES = ("shard", "failure", "file")
@@ -42,7 +42,7 @@ class Target:
         new = folder is not None and not folder.exists()
         with ExitStack() as stack, storage_errors(self.store):
             if folder is not None and new:
-                stack.callback(_remove_empty, folder)
+                stack.callback(remove_if_empty, folder)
             self._check_held = stack.enter_context(held(self.store))
             if folder is None:
                 self.hidden = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="physreel-")))
@@ -121,12 +121,7 @@ class Target:
 
 def _clear(hidden: Path) -> None:
     shutil.rmtree(hidden, ignore_errors=True)
-    _remove_empty(hidden.parent)  # if nothing else waits there
-
-
-def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
+    remove_if_empty(hidden.parent)  # if nothing else waits there
 
 
 def _place(line: Mapping[str, Any]) -> tuple[Any, Any, Any]:

@@ -23,11 +23,9 @@ from physreel.exporters.base import Exporter
 from physreel.manifest import FORMAT, MANIFEST, manifest_line, part_names, part_of, read_manifest
 from physreel.runners import lock
 from physreel.runners.base import Failure, Part, Shard
-from physreel.runners.place import FULL, check_place, hidden_folder, storage_errors
-from physreel.runners.place import HIDDEN as HIDDEN
-from physreel.runners.place import storage_error as storage_error
+from physreel.runners.place import FULL, HIDDEN, check_place, hidden_folder, storage_error, storage_errors
 from physreel.runners.spool import read_row
-from physreel.storage import Address, open_store, removed_on_error
+from physreel.storage import Address, Store, open_store, removed_on_error
 
 Lines = list[dict[str, Any]]
 
@@ -125,24 +123,12 @@ class DatasetFolder:
             )
 
     def _check_same_exporter(self, lines: Lines) -> None:
-        mine = self.plan_record["plan"]["exporter"]
-        for line in lines:
-            if line["kind"] == "plan" and line["plan"]["exporter"] != mine:
-                raise InputError(
-                    f"--out {self.store} is stored with exporter {line['plan']['exporter']!r} "
-                    f"(scene {line['scene']!r}), not {mine!r}; use the same exporter, or name another folder"
-                )
+        for problem in other_exporters(self.store, lines, self.plan_record["plan"]["exporter"]):
+            raise InputError(problem)
 
     def is_complete(self, lines: Lines) -> bool:
         """Whether every shard of the scene is in the manifest and in its place."""
-        sizes = self._sizes()
-        done = [line for line in self._own(lines, "shard") if sizes(line["file"]) == line["bytes"]]
-        samples = sum(line["samples"] for line in done)
-        return bool(samples == self.plan_record["plan"]["count"])
-
-    def _sizes(self) -> Callable[[str], int | None]:
-        # One listing is cheaper than a question for each object; a folder of this machine is asked file by file.
-        return self.store.size if self.store.folder is not None else self.store.sizes().get
+        return is_whole(self.store, lines, self.scene)
 
     # --- while it is written ---------------------------------------------------------------------------------------
 
@@ -185,8 +171,8 @@ class DatasetFolder:
                 row.unlink()
             lines.append(self.plan_record)
         # What the manifest names but is not in its place is to be made again.
-        sizes = self._sizes()
-        self._write_manifest(self.without_shards(lines, lambda line: sizes(line["file"]) != line["bytes"]))
+        size_of = _sizes(self.store)
+        self._write_manifest(self.without_shards(lines, lambda line: size_of(line["file"]) != line["bytes"]))
 
     def forget_failed(self) -> None:
         """Let shards with missing samples be made again."""
@@ -333,6 +319,31 @@ class DatasetFolder:
     def _errors(self) -> Iterator[None]:
         with storage_errors(self.store, self.hidden):
             yield
+
+
+def is_whole(store: Store, lines: Lines, scene: str) -> bool:
+    """Whether all that was asked for of a scene is in the manifest, and each of its files in its place."""
+    own = [line for line in lines if line.get("scene") == scene]
+    count = next((line["plan"]["count"] for line in own if line["kind"] == "plan"), None)
+    files = [line for line in own if line["kind"] in ("shard", "file")]
+    size_of = _sizes(store)
+    samples = sum(line.get("samples", 0) for line in files)
+    return count == samples and all(size_of(line["file"]) == line["bytes"] for line in files)
+
+
+def _sizes(store: Store) -> Callable[[str], int | None]:
+    # One listing is cheaper than a question for each object; a folder of this machine is asked file by file.
+    return store.size if store.folder is not None else store.sizes().get
+
+
+def other_exporters(store: Store, lines: Lines, mine: str) -> list[str]:
+    """What to say of each scene that is stored in another format: a place holds one."""
+    return [
+        f"--out {store} is stored with exporter {line['plan']['exporter']!r} (scene {line['scene']!r}), not {mine!r}; "
+        "use the same exporter, or name another folder"
+        for line in lines
+        if line["kind"] == "plan" and line["plan"]["exporter"] != mine
+    ]
 
 
 def in_order(lines: Lines) -> Lines:

@@ -24,7 +24,7 @@ from typing import Any
 
 from physreel.errors import InputError, PhysreelError
 from physreel.runners.base import StorageError
-from physreel.runners.place import HIDDEN, local_path
+from physreel.runners.place import HIDDEN, remove_if_empty
 from physreel.storage import Store
 
 BEAT_S = 10.0
@@ -60,12 +60,11 @@ def held(store: Store, part: str = "") -> Iterator[Callable[[], None]]:
         InputError: another run holds it.
     """
     with ExitStack() as locks:
-        check = _on_folder(locks, store, part) if store.folder is not None else None
+        check = None if store.folder is None else _on_folder(locks, store, store.folder, part)
         yield _by_lease(locks, store, part) if check is None else check
 
 
-def _on_folder(locks: ExitStack, store: Store, part: str) -> Callable[[], None] | None:
-    folder = local_path(store)
+def _on_folder(locks: ExitStack, store: Store, folder: Path, part: str) -> Callable[[], None] | None:
     try:
         locks.enter_context(folder_lock(store, folder, shared=bool(part)))
         if part:
@@ -167,9 +166,8 @@ class Lease:
                 if self._lost is None and self._is_mine():
                     self.store.remove(self._name)
             if self.store.folder is not None:
-                with suppress(OSError):  # unless something else is in there
-                    for folder in dict.fromkeys((self.folder, HIDDEN)):
-                        (self.store.folder / folder).rmdir()
+                for folder in dict.fromkeys((self.folder, HIDDEN)):
+                    remove_if_empty(self.store.folder / folder)
 
     def check(self) -> None:
         """Raise StorageError if another run has taken the lease, because this one stood still for too long."""

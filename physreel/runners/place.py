@@ -8,14 +8,14 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from physreel.errors import InputError
 from physreel.manifest import MANIFEST, part_names, read_manifest
 from physreel.runners.base import StorageError
-from physreel.storage import Address, FolderStore, Store, open_store
+from physreel.storage import Address, Store, open_store
 
 HIDDEN = ".physreel"
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -99,7 +99,7 @@ def storage_error(out: Path, error: OSError) -> StorageError:
     return StorageError(f"{what} and run the same command again: it goes on where it was")
 
 
-def local_path(store: Store) -> Path:
-    """The folder of a store on this machine."""
-    assert isinstance(store, FolderStore)
-    return store.folder
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder unless something is in there."""
+    with suppress(OSError):
+        folder.rmdir()

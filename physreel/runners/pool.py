@@ -14,7 +14,7 @@ from physreel.pipeline import Pipeline
 from physreel.plan import Plan
 from physreel.runners import worker
 from physreel.runners.base import Failure
-from physreel.runners.folder import storage_error
+from physreel.runners.place import storage_error
 from physreel.runners.process import Process
 from physreel.runners.tries import Attempt, Task, Tries
 from physreel.scenes.base import Scene

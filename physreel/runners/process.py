@@ -16,7 +16,7 @@ from typing import Any
 from physreel.errors import InputError, PhysreelError
 from physreel.runners import worker
 from physreel.runners.base import Failure
-from physreel.runners.folder import storage_error
+from physreel.runners.place import storage_error
 from physreel.runners.tries import Attempt
 
 READY_S, WARM_UP_S = 120.0, 120.0
@@ -56,18 +56,7 @@ class Process:
         self._unready = 0
         self._grace_s = WARM_UP_S
         self._first: tuple[int, int] | None = None
-        self._executor = self._new_executor()
-
-    def _new_executor(self) -> Any:
-        from loky import ProcessPoolExecutor
-
-        return ProcessPoolExecutor(
-            max_workers=1,
-            timeout=None,
-            env=worker.SINGLE_THREADED,
-            initializer=worker.start,
-            initargs=(os.getpid(), self.memory),
-        )
+        self._executor = new_executor(self.memory)
 
     @property
     def busy(self) -> bool:
@@ -197,7 +186,7 @@ class Process:
 
     def spec(self, index: int) -> str | None:
         """The world of a sample as JSON, if it can be drawn: which may be what kills, so in a process of its own."""
-        executor = self._new_executor()
+        executor = new_executor(self.memory)
         try:
             with sigint_blocked():
                 future = executor.submit(worker.spec_json, self.job, index)
@@ -210,11 +199,29 @@ class Process:
 
     def _replace(self) -> None:
         self.close()
-        self._executor, self._ready, self._first, self._grace_s = self._new_executor(), False, None, WARM_UP_AGAIN_S
+        self._executor, self._ready, self._first, self._grace_s = (
+            new_executor(self.memory),
+            False,
+            None,
+            WARM_UP_AGAIN_S,
+        )
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
         self._executor.shutdown(wait=True, kill_workers=True)
+
+
+def new_executor(memory_limit_bytes: int | None = None) -> Any:
+    """An executor of one process that has one thread, and that ends with this one."""
+    from loky import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(
+        max_workers=1,
+        timeout=None,
+        env=worker.SINGLE_THREADED,
+        initializer=worker.start,
+        initargs=(os.getpid(), memory_limit_bytes),
+    )
 
 
 def _words(error: BaseException) -> str:

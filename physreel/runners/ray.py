@@ -24,7 +24,7 @@ from typing import Any
 from physreel.errors import InputError, MissingDependencyError, PhysreelError
 from physreel.pipeline import Pipeline
 from physreel.runners.base import Failure
-from physreel.runners.folder import storage_error
+from physreel.runners.place import storage_error
 from physreel.runners.pool import given_up, pickled
 from physreel.runners.process import READY_S, TRIES_READY, Process
 from physreel.runners.ray_worker import RayWorker, versions
@@ -280,14 +280,15 @@ class RayMakers:
                 self._welcome(member)
                 continue
             task, found = member.given[0][0], self._ended(reference, member)
-            if found.how == "made":
-                self._spool(task, found)
+            if not self.tries.is_last(task, found):
+                self.again.append(task)
+            elif found.how == "made":
+                assert found.encoded is not None
+                _spool(task, found.encoded)
                 yield task, None
-            elif self.tries.is_last(task, found):
+            else:
                 # Its world is drawn in a process of this machine: workers are busy, and have the same code.
                 yield task, given_up(task, found, Process(self.job, **self.options).spec)
-            else:
-                self.again.append(task)
 
     def _ended(self, reference: Any, member: _Member) -> Attempt:
         task = member.given[0][0]
@@ -319,14 +320,6 @@ class RayMakers:
     def _lives(self, node: str) -> bool:
         return any(found["NodeID"] == node and found["Alive"] for found in self.ray.nodes())
 
-    def _spool(self, task: Task, made: Attempt) -> None:
-        self.tries.is_last(task, made)
-        assert made.encoded is not None
-        try:
-            write_row(Path(task.path), made.encoded)
-        except OSError as error:
-            raise storage_error(Path(task.path).parent, error) from None
-
     def _watch(self) -> None:
         """What time brings: workers that do not answer, nodes that come and go, none left."""
         now = time.monotonic()
@@ -354,6 +347,13 @@ class RayMakers:
                     self.ray._private.worker.print_to_stdstream = self._loud
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _spool(task: Task, encoded: bytes) -> None:
+    try:
+        write_row(Path(task.path), encoded)
+    except OSError as error:
+        raise storage_error(Path(task.path).parent, error) from None
 
 
 def _silenced() -> Any:

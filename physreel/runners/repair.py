@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from physreel.pipeline import Pipeline
 from physreel.runners.base import Failure, Shard
 from physreel.runners.folder import DatasetFolder, differences, versions_of
 from physreel.runners.local import Run, local_makers, plan_record
-from physreel.runners.place import HIDDEN, storage_errors
+from physreel.runners.place import HIDDEN, remove_if_empty, storage_errors
 from physreel.runners.recorded import Recorded, plans_of
 from physreel.runners.status import (
     Problem,
@@ -115,7 +114,7 @@ def _mended(
     before = manifest_text(store)
     for work in works:
         lines = work.run(lines, workers, result, progress)
-    result.index = [problem.file for problem in index_problems(store, lines)]
+    result.index = [problem.file for problem in index_problems(store, index_files(lines))]
     keeper.write_all(lines)
     result.manifest = store.read(MANIFEST) != before
     folders = [keeper, *(work.folder for work in works if work.folder is not None)]
@@ -271,8 +270,7 @@ def _tidy(store: Store, folders: Sequence[DatasetFolder], result: Repaired, *, r
 def _remove_empty(keeper: DatasetFolder) -> None:
     hidden = keeper.hidden
     for path in (*sorted(hidden.rglob("*"), reverse=True), hidden):
-        with suppress(OSError):  # a file, or a folder in which something waits
-            path.rmdir()
+        remove_if_empty(path)  # not a file, nor a folder in which something waits
 
 
 def _not_ours(store: Store, now: Status) -> list[str]:

@@ -156,8 +156,9 @@ def status(out: Address, *, checksums: bool = False, progress: Progress | None =
             found, store, sizes, lines, "/".join(map(str, part_of(name))) if name != MANIFEST else ""
         )
         if name == MANIFEST:
-            known |= set(index_files(lines))
-            index = index_problems(store, lines)
+            described = index_files(lines)
+            known |= set(described)
+            index = index_problems(store, described)
         every += lines
     if found.complete and not found.writing:  # else the next run, or the next shard, writes it
         found.problems += index
@@ -293,10 +294,10 @@ def index_files(lines: list[dict[str, Any]]) -> dict[str, str]:
     return dict(plans[-1].exporter.index_files(files_of(lines))) if plans else {}
 
 
-def index_problems(store: Store, lines: list[dict[str, Any]]) -> list[Problem]:
-    """Files that describe the data set and are not what they should be."""
+def index_problems(store: Store, files: dict[str, str]) -> list[Problem]:
+    """Files that describe the data set and are not what they should be (see ``index_files``)."""
     problems = []
-    for name, text in index_files(lines).items():
+    for name, text in files.items():
         try:
             if store.read(name) != text.encode():
                 problems.append(Problem(name, "index", "it is not what the manifest's shards make it"))

@@ -66,13 +66,9 @@ class Tries:
         if attempt.how == "made":
             self._made += 1
             return True
-        name, tries = {
-            "raised": ("raised", TRIES_RAISED),
-            "died": ("died", TRIES_DIED),
-            "lost": ("lost", TRIES_LOST),
-        }[attempt.how]
-        count = getattr(task, name) + 1
-        setattr(task, name, count)
+        tries = {"raised": TRIES_RAISED, "died": TRIES_DIED, "lost": TRIES_LOST}[attempt.how]
+        count = getattr(task, attempt.how) + 1
+        setattr(task, attempt.how, count)
         if attempt.how == "raised" and attempt.failure is not None and attempt.failure.error == "SampleError":
             return True  # no world had the wanted outcome: the seed decided that, and would again
         self._watch_memory(task, attempt, is_last=count >= tries)

@@ -17,9 +17,9 @@ from physreel.plan import Plan
 from physreel.runners.base import RunSummary
 from physreel.runners.convert import Conversion, Source
 from physreel.runners.converted import Target
-from physreel.runners.folder import differences
+from physreel.runners.folder import differences, is_whole, other_exporters
 from physreel.runners.local import plan_record
-from physreel.runners.place import check_place
+from physreel.runners.place import check_place, remove_if_empty
 from physreel.runners.status import index_files, index_problems
 from physreel.storage import Address, Store, open_store
 
@@ -54,15 +54,15 @@ def run_whole(
     """
     store = open_store(out)
     exporter: type[Exporter] = registry.load("exporters", plan.exporter)
-    check_whole(plan, store, scene, part=options.get("part"))
-    there = check_place(store)
+    there = check_whole(plan, store, scene, part=options.get("part"))
     staged = f"{os.fspath(out).rstrip('/')}/{_STAGED}/{scene}"
     failed = any(line["kind"] == "failure" and line["scene"] == scene for line in there)
-    if _is_complete(store, scene, there) and not (failed and options.get("retry_failed")):
-        if index_problems(store, there):  # killed just before its end
+    if is_whole(store, there, scene) and not (failed and options.get("retry_failed")):
+        described = index_files(there)
+        if index_problems(store, described):  # killed just before its end
             with Target(store).opened() as place:
                 place.begin([])
-                place.describe(index_files(there))
+                place.describe(described)
         if not failed:
             _remove(store, scene)
         return _with_all_bytes(summary(out, scene), store)
@@ -87,9 +87,10 @@ def run_whole(
     return replace(_with_all_bytes(summary(out, scene), store), made=made.made)
 
 
-def check_whole(plan: Plan, store: Store, scene: str, *, part: Any = None) -> None:
-    """Raise InputError if this place cannot become, or go on being, this data set. Writes nothing."""
-    problems = _problems(plan, scene, check_place(store), store)
+def check_whole(plan: Plan, store: Store, scene: str, *, part: Any = None) -> list[dict[str, Any]]:
+    """The manifest's lines of a place that can become, or go on being, this data set; InputError if it cannot."""
+    there = check_place(store)
+    problems = _problems(plan, scene, there, store)
     if part is not None:
         problems.append(
             f"--shard: {plan.exporter} numbers clips throughout and cannot be written in parts; store parquet, merge, "
@@ -97,34 +98,20 @@ def check_whole(plan: Plan, store: Store, scene: str, *, part: Any = None) -> No
         )
     if problems:
         raise InputError("\n".join(problems))
+    return there
 
 
 def _problems(plan: Plan, scene: str, lines: list[dict[str, Any]], store: Store) -> list[str]:
-    found = []
-    for line in lines:
-        if line["kind"] != "plan":
-            continue
-        old, new = line["plan"], plan.model_dump(mode="json")
-        if old["exporter"] != plan.exporter:
-            found.append(
-                f"--out {store} is stored with exporter {old['exporter']!r} (scene {line['scene']!r}), not "
-                f"{plan.exporter!r}; use the same exporter, or name another folder"
-            )
-        elif line["scene"] == scene and old != new:
-            changes = "; ".join(differences(old, new))
-            found.append(
-                f"--out {store} already holds scene {scene!r} from another request ({changes}); repeat the old "
-                "request, or name another folder"
-            )
-    return found
-
-
-def _is_complete(store: Store, scene: str, lines: list[dict[str, Any]]) -> bool:
-    own = [line for line in lines if line.get("scene") == scene]
-    count = next((line["plan"]["count"] for line in own if line["kind"] == "plan"), None)
-    files = [line for line in own if line["kind"] in ("shard", "file")]
-    samples = sum(line.get("samples", 0) for line in files)
-    return count == samples and all(store.size(line["file"]) == line["bytes"] for line in files)
+    if found := other_exporters(store, lines, plan.exporter):
+        return found
+    old = next((line["plan"] for line in lines if line["kind"] == "plan" and line["scene"] == scene), None)
+    changes = "" if old is None else "; ".join(differences(old, plan.model_dump(mode="json")))
+    if not changes:
+        return []
+    return [
+        f"--out {store} already holds scene {scene!r} from another request ({changes}); repeat the old request, or "
+        "name another folder"
+    ]
 
 
 def _with_all_bytes(summary: RunSummary, store: Store) -> RunSummary:
@@ -142,5 +129,4 @@ def _remove(store: Store, scene: str) -> None:
         return
     shutil.rmtree(store.folder / below, ignore_errors=True)
     for folder in (store.folder / _STAGED, (store.folder / _STAGED).parent):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+        remove_if_empty(folder)

@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from physreel.errors import SpecError
 from physreel.scenes.parameters import did_you_mean
+from physreel.seeding import share_at
 from physreel.values import Outcome
 
 
@@ -79,11 +80,7 @@ class OutcomeClasses:
 
     def draw(self, point: float) -> str:
         """The class at ``point`` (0 to below 1) of all, laid end to end by their shares."""
-        for name, share in self.shares.items():
-            if point < share:
-                return name
-            point -= share
-        return next(reversed(list(self.shares)))
+        return share_at(point, self.shares)
 
     def class_of(self, outcome: Outcome) -> str | None:
         """The class of an outcome; None if it is in none of them. The end that two intervals share is the first's."""

@@ -15,9 +15,8 @@ from typing import Any, Literal
 from physreel import registry
 from physreel.errors import InputError, MissingDependencyError, SpecError
 from physreel.loaders.records import records
-from physreel.runners import worker
 from physreel.runners.local import run
-from physreel.runners.process import READY_S, sigint_blocked
+from physreel.runners.process import READY_S, new_executor, sigint_blocked
 from physreel.runners.requests import make_plan
 from physreel.starting.sane import problems_of
 
@@ -207,15 +206,7 @@ class _Executor:
     """One process, which begins to import what all scenes need as soon as it is made."""
 
     def __init__(self) -> None:
-        from loky import ProcessPoolExecutor
-
-        self.executor = ProcessPoolExecutor(
-            max_workers=1,
-            timeout=None,
-            env=worker.SINGLE_THREADED,
-            initializer=worker.start,
-            initargs=(os.getpid(), None),
-        )
+        self.executor = new_executor()
         with sigint_blocked():
             self.ready = self.executor.submit(_warm_up)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from physreel.cli.errors import guarded
-from physreel.cli.options import app
+from physreel.cli.options import Progress, app
 
 
 @app.command()
@@ -18,9 +18,7 @@ def convert(
     shard_size: Annotated[
         int | None, typer.Option("--shard-size", help="Clips in a shard; by default the shards stay as they are.")
     ] = None,
-    progress: Annotated[
-        bool | None, typer.Option("--progress/--no-progress", help="A bar; by default where stderr is a terminal.")
-    ] = None,
+    progress: Progress = None,
 ) -> None:
     """Store a data set in another format. Stop it when you like: the same command goes on where it was."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from physreel.cli.errors import EXIT_CHECK, EXIT_FAILED_SAMPLES, EXIT_FINE, guarded, say
-from physreel.cli.options import app
+from physreel.cli.options import Progress, app
 
 if TYPE_CHECKING:
     from physreel.runners.repair import Repaired
@@ -88,9 +88,7 @@ def repair(
     remove_strays: Annotated[
         bool, typer.Option("--remove-strays", help="Remove files, too, that no run can have left.")
     ] = False,
-    progress: Annotated[
-        bool | None, typer.Option("--progress/--no-progress", help="A bar; by default where stderr is a terminal.")
-    ] = None,
+    progress: Progress = None,
 ) -> None:
     """Make anew exactly what is damaged or missing, and nothing else; exit code 4 if something cannot be mended."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from physreel.cli.errors import guarded, say
-from physreel.cli.options import app
+from physreel.cli.options import Progress, app
 
 
 @app.command()
@@ -23,9 +23,7 @@ def view(
     workers: Annotated[
         int | None, typer.Option("--workers", help="Processes with --out; by default one a core; 0 works in this one.")
     ] = None,
-    progress: Annotated[
-        bool | None, typer.Option("--progress/--no-progress", help="A bar; by default where stderr is a terminal.")
-    ] = None,
+    progress: Progress = None,
 ) -> None:
     """Make a page to look at a data set with: a folder that opens from disk (--out), or served here (--serve)."""
 
