@@ -220,6 +220,7 @@ def test_answers_show_when_they_are_asked_for(watched, folder):
     assert answer.inner_text() == "2"
     spec = page.locator(".json").first
     spec.locator("summary").click()
+    until(page, "document.querySelector('.json pre').textContent !== ''")  # it is laid out a moment after opening
     assert json.loads(spec.locator("pre").inner_text())["scene"]
 
 
