@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LEROBOT := .venv-lerobot
 # OpenBLAS sums differently on each kind of processor, and in liquids that decides what becomes of them; what is tested
 # is to be the same on all.
-TEST := OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest -n auto
+TEST := OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest -n auto --dist worksteal
 ifeq ($(shell command -v uv 2>/dev/null),)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 else
@@ -16,8 +16,8 @@ endif
 .PHONY: help install dev lerobot extras demo test test-all check format bench kills ray cost loading audits compare bearings pictures pages golden clean
 help:
 	@echo "make demo    install, write 24 falling clips to out/demo, say where they are"
-	@echo "make test    the test suite; what needs an extra that is not installed is skipped and named"
-	@echo "make test-all  with all extras installed: torch, Ray, WebDataset, S3, LeRobot (some 10 GB)"
+	@echo "make test    the test suite; what needs an extra that is not installed, or takes long, is skipped and named"
+	@echo "make test-all  all of it, with all extras installed: torch, Ray, WebDataset, S3, LeRobot (some 10 GB)"
 	@echo "make check   lint, format, types, docs"
 	@echo "make bench   speed against a hand-written script, of a pour and of machines, by stage"
 	@echo "make compare the default renderer beside Mitsuba"
@@ -65,13 +65,13 @@ test: $(VENV)/.dev
 	$(TEST)
 
 test-all: extras
-	$(TEST)
+	$(TEST) --thorough
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_docs.py
+	$(BIN)/python -m pytest tests/test_docs.py --thorough
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

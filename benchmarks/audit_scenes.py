@@ -67,14 +67,15 @@ def main() -> int:
 def table(out: Path, names: list[str]) -> None:
     from physreel.audit.run import audit
     from physreel.audit.shortcuts import CUES
-    from physreel.cli.commands.audit import declared
+    from physreel.cli.commands.audit import declared, headlines, requests
 
-    headlines = {name: registry.load("scenes", name).headline for name in names}
+    plans = requests(str(out))
+    drawn = {"headlines": headlines(plans), "declared": declared(plans)}
     shown = [cue for cue in CUES if cue != "question text"]
     print("| scene | n | label | majority |", " | ".join(shown), "| question text |")
     print("|---" * (5 + len(shown)) + "|")
     for name in names:
-        found = audit(out, scene=name, headlines=headlines, declared=declared(str(out))).scenes[0]
+        found = audit(out, scene=name, **drawn).scenes[0]
         label = found.headline
         cells = {
             one.cue: f"{one.accuracy:.2f}{' !' if one.flagged else ''}" for one in found.shortcuts if one.label == label

@@ -1,10 +1,22 @@
-"""Fixtures of all tests that run the fakes."""
+"""What is run when, and fixtures of all tests that run the fakes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--thorough", action="store_true", help="run what `make test` leaves to `make test-all`")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--thorough"):
+        return
+    for item in items:
+        if item.get_closest_marker("thorough"):
+            item.add_marker(pytest.mark.skip(reason="thorough: make test-all"))
 
 
 @pytest.fixture

@@ -67,8 +67,11 @@ def commands(pids: list[int]) -> dict[int, str]:
 
 
 def workers_below(pid: int) -> list[int]:
-    """Our worker processes, and Ray's, below a process."""
-    marks = ("popen_loky_posix", "ray::")
+    """Our worker processes, and Ray's, below a process.
+
+    Not Ray's agents, whose names begin alike: a node dies with its agents, and the run with the node it is on.
+    """
+    marks = ("popen_loky_posix", "ray::RayWorker")
     return [number for number, command in commands(descendants(pid)).items() if any(mark in command for mark in marks)]
 
 
@@ -105,7 +108,7 @@ class Study:
         seed: of what is killed and when.
         nodes: where workers run that are not below the run; ``pids`` are theirs, and ``kill_one`` ends a node and
             begins another; None where all is below the run.
-        faults: folder that slows samples down.
+        faults: folder that slows samples down; workers on other nodes have the environment of who began those.
     """
 
     def __init__(self, out: Path, options: dict, *, kills: int, seed: int, faults: Path, nodes=None) -> None:
@@ -146,7 +149,7 @@ class Study:
         said, errors = started.communicate()
         if started.returncode:
             # It may end with a message (all nodes gone at once); the same command goes on.
-            self.stopped.append(f"{started.returncode}: {errors[-300:]}")
+            self.stopped.append(f"{started.returncode}: {errors[-6000:]}")
             return False
         assert json.loads(said.splitlines()[-1])[2] == 0, said
         return True
@@ -213,7 +216,7 @@ class Nodes:
     def workers(self) -> list[int]:
         """Processes of workers, Ray's and ours, on its nodes."""
         # Raylets are children of the process that made the cluster.
-        return [pid for pid in workers_below(os.getpid()) if "IDLE" not in commands([pid]).get(pid, "IDLE")]
+        return workers_below(os.getpid())
 
     def kill_one(self, chance: random.Random) -> bool:
         """Kill a node with all that is on it, and begin another."""

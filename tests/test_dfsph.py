@@ -36,7 +36,6 @@ from physreel.spec import (
     TriangleMesh,
     Vessel,
 )
-from physreel.testing import check_simulator
 from physreel.testing.worlds import small_pour
 
 S = 0.006
@@ -282,10 +281,6 @@ def test_viscosity_takes_energy_and_keeps_momentum_and_turning():
 
 
 # --- the whole --------------------------------------------------------------------------------------------------------
-
-
-def test_it_keeps_the_contracts_of_a_simulator():
-    check_simulator(DfsphSimulator)
 
 
 def test_the_same_spec_gives_the_same_bytes_whatever_ran_before():

@@ -106,6 +106,7 @@ def check_end(words: list[str], code: int, said: str, complained: str) -> None:
     assert "Traceback" not in complained
 
 
+@pytest.mark.thorough
 def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     environment = laid_out(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -138,6 +139,7 @@ def test_the_model_of_the_readme_trains(tmp_path):
     run([*train, "--epochs", "1"], tmp_path, environment)
 
 
+@pytest.mark.thorough
 def test_every_program_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     programs = blocks(ROOT / "README.md", "python")

@@ -122,6 +122,7 @@ def test_a_full_file_system_ends_the_command_with_2_and_the_same_request_goes_on
 # --- engines ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_engines_that_stick_in_c_crash_or_run_out_of_memory_cost_their_own_samples_only(tmp_path, faults, monkeypatch):
     monkeypatch.setattr("physreel.runners.process.WARM_UP_S", 20.0)
     monkeypatch.setattr("physreel.runners.process.WARM_UP_AGAIN_S", 10.0)
@@ -278,6 +279,7 @@ def test_a_waiting_sample_that_is_damaged_is_made_again(tmp_path, undisturbed, f
 # --- two at once, and kills ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_of_two_commands_at_once_one_writes_and_the_other_is_told(tmp_path, undisturbed, faults):
     (faults / "all").write_text("slow 1.0")  # the other comes to the folder while the first still works
     out = tmp_path / "out"

@@ -48,7 +48,10 @@ def check_costs_one_sample(out: Path, made: Plan, index: int, **arguments) -> di
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("crash", "was ended by SIGSEGV"), ("hang", "took no step for 3 s"), ("hang in C", "took no step for 3 s")],
+    [
+        ("crash", "was ended by SIGSEGV"),
+        *(pytest.param(fault, "took no step for 3 s", marks=pytest.mark.thorough) for fault in ("hang", "hang in C")),
+    ],
 )
 def test_splash_costs_one_sample(tmp_path, faults, fault, words):
     made = plan("FaultySplash")
@@ -66,6 +69,7 @@ def test_dfsph_that_crashes_costs_one_sample(tmp_path, faults):
     assert "SIGSEGV" in line["message"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fault", ["hang", "hang in C"])
 def test_dfsph_that_hangs_costs_one_sample(tmp_path, faults, fault):
     made = plan("FaultyDfsph")

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from liquid_laws import (
-    ENGINES,
     G,
     basin,
     dam,
@@ -35,7 +34,8 @@ from physreel.geometry.rotations import conjugate_wxyz, rotate_wxyz
 from physreel.geometry.vessels import world_inside
 from physreel.testing.worlds import small_pour
 
-pytestmark = pytest.mark.parametrize("name", ENGINES)
+# The particles of splash take minutes; tests/test_splash.py has its lighter laws.
+pytestmark = pytest.mark.parametrize("name", ["dfsph", pytest.param("splash", marks=pytest.mark.thorough)])
 
 # J. C. Martin, W. J. Moyce, Phil. Trans. R. Soc. A 244 (1952), n² = 2: front Z = z / a at T = t √(2 g / a).
 MARTIN_MOYCE = np.array(

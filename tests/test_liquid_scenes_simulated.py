@@ -152,6 +152,7 @@ def test_a_pot_runs_out_at_torricellis_speed_and_is_empty_when_it_should():
     assert outcome.in_tray_share > 0.9
 
 
+@pytest.mark.thorough
 def test_light_bodies_float_and_heavy_ones_sink():
     states = {}
     for ratio in ("0.4", "1.8"):

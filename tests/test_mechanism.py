@@ -68,7 +68,13 @@ def test_a_sound_machine_does_its_job(index):
         assert outcome.bell_strikes is None
 
 
-@pytest.mark.parametrize(("fault", "job"), [(fault, JOBS[k % 2]) for k, fault in enumerate(PART_OF)])
+@pytest.mark.parametrize(
+    ("fault", "job"),
+    [
+        pytest.param(fault, JOBS[k % 2], marks=[pytest.mark.thorough] if k % 4 > 1 else [])
+        for k, fault in enumerate(PART_OF)
+    ],
+)
 def test_a_fault_stops_the_job_and_its_repair_alone_mends_it(fault, job):
     scene, spec, run, others, outcome = compared(len(fault), fault, job)
     assert not outcome.done

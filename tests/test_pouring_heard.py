@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from physreel.geometry.vessels import inner_radius_m
 from physreel.renderers.audio.air_column import SLICES, mouth_response
@@ -63,6 +64,7 @@ def strongest_share(rows: np.ndarray) -> float:
     return float(np.exp(SHARES[np.argmax(np.convolve(rows.sum(axis=0), bell, "same"))]))
 
 
+@pytest.mark.thorough
 def test_the_pitch_of_filling_glasses_follows_their_air():
     """Two pours together: where a liquid breaks up is chaos, and hangs on the last digits that a processor computes."""
     scene = Pouring(

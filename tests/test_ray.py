@@ -124,6 +124,7 @@ def test_kills_of_workers_runs_and_nodes_change_no_byte(tmp_path, nodes, faults)
     study.go()
     assert sum(study.killed.values()) == kills
     assert study.killed["node"]
+    assert not study.stopped
     assert tree(tmp_path / "out") == tree(tmp_path / "undisturbed")
 
 

@@ -83,6 +83,7 @@ def test_a_finished_run_is_left_alone(tmp_path, undisturbed):
     assert tree(out) == undisturbed
 
 
+@pytest.mark.thorough
 def test_twenty_kills_at_random_moments_change_no_byte_and_no_spooled_sample_is_made_again(tmp_path, faults):
     count, chance = 150, random.Random(4)
     run(plan(count=count), tmp_path / "undisturbed", workers=0)

@@ -419,7 +419,7 @@ def test_a_folder_of_others_is_not_touched(tmp_path, dataset):
     theirs.mkdir()
     (theirs / "letter.txt").write_text("mine")
     for out, words in (
-        (theirs, "holds no earlier view"),
+        (theirs, "is not empty and was not written by this command"),
         (theirs / "letter.txt", "is a file"),
         (dataset, "must not be in the data set's own folder"),
         (dataset / "inside" / "page", "must not be in the data set's own folder"),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physreel.errors import InputError
@@ -242,21 +240,3 @@ def overrides(reader: Reader, context: typer.Context, request: dict[str, Any]) -
 def _is_given(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def folder_problem(out: Path, mark: str) -> str | None:
-    """Why a folder for loose files cannot be written to: it may be new, empty, or hold ``mark`` from last time."""
-    if out.exists() and not out.is_dir():
-        return f"--out {out} is a file; name a folder"
-    if out.is_dir():
-        if any(out.iterdir()) and not (out / mark).exists():
-            return f"--out {out} is not empty and was not written by this command; name a new or empty folder"
-        return None if _writable(out) else f"--out {out} is not writable; name another folder"
-    parent = next(parent for parent in out.absolute().parents if parent.exists())
-    if not (parent.is_dir() and _writable(parent)):
-        return f"--out {out} cannot be made: {parent} is not a folder you may write to"
-    return None
-
-
-def _writable(folder: Path) -> bool:
-    return os.access(folder, os.W_OK | os.X_OK)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physreel.cli.arguments import folder_problem
 from physreel.errors import InputError, SpecError
 from physreel.exporters.sound import encode_flac
 from physreel.exporters.stills import contact_sheet, write_png
@@ -19,6 +18,7 @@ from physreel.exporters.video import encode_mp4
 from physreel.pipeline import Pipeline
 from physreel.runners.given import given_world
 from physreel.runners.requests import make_plan, pipeline_for
+from physreel.storage.outputs import own_folder_problem
 from physreel.values import Sample
 
 _FRAMES_A_CLIP = 4
@@ -30,7 +30,7 @@ _FRAMES_PREVIEW = 12
 def preview(scene: str, out: Path, request: dict[str, Any], *, seed: int, index: int) -> None:
     """Make one sample of a scene, or the world in a spec file, write it as files and tell about it."""
     problems = list(request.pop("problems"))
-    if problem := folder_problem(out, "labels.json"):
+    if problem := own_folder_problem(out, "labels.json"):
         problems.append(problem)
     if scene.endswith(".json"):
         pipeline = _spec_file(scene, request, problems)
@@ -121,7 +121,7 @@ def unpack(dataset: str, out: Path, limit: int | None) -> None:
     from physreel.loaders.records import records, shard_files
     from physreel.storage import is_remote, open_store
 
-    problems = [problem] if (problem := folder_problem(out, "labels.jsonl")) else []
+    problems = [problem] if (problem := own_folder_problem(out, "labels.jsonl")) else []
     if limit is not None and limit < 1:
         problems.append(f"--limit must be 1 or more, got {limit}")
     if not is_remote(dataset) and out.resolve() == Path(dataset).resolve():

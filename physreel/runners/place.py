@@ -16,6 +16,7 @@ from physreel.errors import InputError
 from physreel.manifest import MANIFEST, part_names, read_manifest
 from physreel.runners.base import StorageError
 from physreel.storage import Address, Store, open_store
+from physreel.storage.outputs import contents
 
 HIDDEN = ".physreel"
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -29,7 +30,7 @@ def check_place(out: Address | Store) -> list[dict[str, Any]]:
         StoreError: it is not on this machine, and cannot be used.
     """
     store = out if isinstance(out, Store) else open_store(out)
-    present = set(_top_of_folder(store.folder) if store.folder is not None else store.top()) - {HIDDEN}
+    present = (contents(store.folder) if store.folder is not None else set(store.top())) - {HIDDEN}
     if not present:
         return []
     if MANIFEST in present:
@@ -40,22 +41,6 @@ def check_place(out: Address | Store) -> list[dict[str, Any]]:
     raise InputError(
         f"--out {store} is not empty and no physreel data set (it holds {some}); name a new or empty folder"
     )
-
-
-def _top_of_folder(out: Path) -> list[str]:
-    try:
-        if out.exists() and not out.is_dir():
-            raise InputError(f"--out {out} is a file; name a folder that is new, empty or a physreel data set")
-        if not out.exists():
-            parent = next(parent for parent in out.absolute().parents if parent.exists())
-            if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
-                raise InputError(f"--out {out} cannot be made: {parent} is not a folder you may write to")
-            return []
-        if not os.access(out, os.R_OK | os.W_OK | os.X_OK):
-            raise InputError(f"--out {out} is not writable; choose another folder or change its permissions")
-        return [entry.name for entry in out.iterdir()]
-    except (OSError, ValueError) as error:  # a name too long, a loop of links, a parent that may not be looked into
-        raise InputError(f"--out {out} cannot be used: {getattr(error, 'strerror', None) or error}") from None
 
 
 def hidden_folder(store: Store, plan_record: dict[str, Any], part: str = "") -> Path:

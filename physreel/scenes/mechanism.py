@@ -83,7 +83,7 @@ class MechanismScene(Scene):
     version = 1
     domains = ("machine", "rigid", "contact")
     outcome_type = MechanismOutcome
-    headline = "done"
+    headline = "fault"
     default_clip = ClipSettings(fps=24, duration_s=3.0)
 
     class Parameters(SceneParameters):

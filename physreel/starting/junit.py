@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from physreel.errors import InputError
 from physreel.starting.smoke import SceneResult
+from physreel.storage.outputs import parent_problem
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAGS = {"failed": "failure", "error": "error", "skipped": "skipped"}
@@ -47,10 +48,8 @@ def junit_problem(path: Path) -> str | None:
     """Why the report cannot be written there; None if it can, as far as can be known before."""
     if path.is_dir():
         return f"--junit: {path} is a folder; name a file, such as {path / 'smoke.xml'}"
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        return f"--junit: {path} cannot be made: {folder} is not a folder you may write to"
-    return None
+    problem = parent_problem(path)
+    return f"--junit: {path} {problem}" if problem else None
 
 
 def write_junit(path: Path, results: Sequence[SceneResult]) -> None:

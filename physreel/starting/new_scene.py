@@ -15,6 +15,7 @@ from pathlib import Path
 
 from physreel import registry
 from physreel.errors import InputError, SpecError
+from physreel.storage.outputs import parent_problem
 
 MOST_LETTERS = 40
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -99,11 +100,8 @@ def _file_problems(path: Path, said: str) -> list[str]:
         return [f"{said}: {path} would hide the module {path.stem!r} from all that runs beside it; name it otherwise"]
     if path.exists() or path.is_symlink():
         return [f"{said}: {path} is there already and is not written over; move it, or name another with --out"]
-    folder = path.parent
-    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        return [f"{said}: {path} cannot be made: {there} is not a folder you may write to"]
-    return []
+    problem = parent_problem(path)
+    return [f"{said}: {path} {problem}"] if problem else []
 
 
 def _shadows(module: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from physreel.errors import InputError
 from physreel.storage import Address, Store, is_remote
+from physreel.storage.outputs import own_folder_problem
 from physreel.view.clip import write_clip
 from physreel.view.entries import ROWS_A_CHUNK, chunk_of
 from physreel.view.film import Encode
@@ -41,25 +42,16 @@ def place_problem(dataset: Address, out: Address) -> str | None:
     if is_remote(out):
         return f"--out {out} must be a folder of this machine"
     out = Path(out)
+    if not is_remote(dataset) and _is_within(out, Path(os.fspath(dataset).removeprefix("file://"))):
+        return f"--out {out} must not be in the data set's own folder; name another"
+    return own_folder_problem(out, MARK, _HIDDEN)
+
+
+def _is_within(path: Path, folder: Path) -> bool:
     try:
-        if out.exists() and not out.is_dir():
-            return f"--out {out} is a file; name a folder"
-        if not is_remote(dataset):
-            given = Path(os.fspath(dataset).removeprefix("file://")).resolve()
-            if out.resolve() == given or given in out.resolve().parents:
-                return f"--out {out} must not be in the data set's own folder; name another"
-        if out.is_dir():
-            present = {entry.name for entry in out.iterdir()} - {_HIDDEN}
-            if present and MARK not in present:
-                return f"--out {out} is not empty and holds no earlier view; name a new or empty folder"
-            usable = out
-        else:
-            usable = next(parent for parent in out.absolute().parents if parent.exists())
-        if not (usable.is_dir() and os.access(usable, os.W_OK | os.X_OK)):
-            return f"--out {out} cannot be written: {usable} is not a folder you may write to; name another"
-    except (OSError, ValueError) as error:
-        return f"--out {out} cannot be used: {getattr(error, 'strerror', None) or error}"
-    return None
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):  # no path at all, which is told of next
+        return False
 
 
 def write_view(

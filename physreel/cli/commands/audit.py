@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,6 +53,7 @@ def audit(
 
         if problems := [*threshold_problems(thresholds), *request_problems(limit, ignore or ())]:
             raise InputError("the audit cannot be made:\n" + "\n".join(f"  - {line}" for line in problems))
+        plans = requests(dataset)
         report = audit_it(
             dataset,
             scene=scene,
@@ -60,8 +62,8 @@ def audit(
             thresholds=Thresholds(**thresholds),
             ignore=ignore or (),
             shortcuts=shortcuts,
-            headlines=headlines(dataset),
-            declared=declared(dataset),
+            headlines=headlines(plans),
+            declared=declared(plans),
         )
         if as_json:
             print(json.dumps(report.to_json(), indent=2), flush=True)
@@ -75,7 +77,7 @@ def audit(
     guarded(command)
 
 
-def _plans(dataset: str) -> dict[str, dict[str, Any]]:
+def requests(dataset: str) -> dict[str, dict[str, Any]]:
     """By the name that a scene has in the data set, its plan."""
     from physreel.manifest import read_manifest
 
@@ -96,17 +98,17 @@ def _scene(name: str) -> Any:
         return None
 
 
-def headlines(dataset: str) -> dict[str, str | None]:
+def headlines(plans: Mapping[str, dict[str, Any]]) -> dict[str, str | None]:
     """By scene, the outcome field that one would predict first; None where the scene is not installed here."""
-    return {name: getattr(_scene(plan["scene"]), "headline", None) for name, plan in _plans(dataset).items()}
+    return {name: getattr(_scene(plan["scene"]), "headline", None) for name, plan in plans.items()}
 
 
-def declared(dataset: str) -> dict[str, dict[str, Declared]]:
+def declared(plans: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Declared]]:
     """What each parameter was drawn from, by scene: the scene's default, or what the request put in its place."""
     from physreel.errors import PhysreelError
 
     found: dict[str, dict[str, Declared]] = {}
-    for name, plan in _plans(dataset).items():
+    for name, plan in plans.items():
         scene = _scene(plan["scene"])
         if scene is None:
             continue

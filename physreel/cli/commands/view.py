@@ -29,6 +29,7 @@ def view(
 
     def command() -> None:
         from physreel.errors import InputError
+        from physreel.runners.local import limit_problems
         from physreel.view.folder import place_problem
 
         problems = []
@@ -44,8 +45,7 @@ def view(
             problems.append(f"--port must be 0 (any that is free) to 65535, got {port}")
         if workers is not None and serve:
             problems.append("--workers is of --out; leave it out")
-        if workers is not None and not 0 <= workers <= 1024:
-            problems.append(f"--workers must be 0 (this process) to 1024, got {workers}")
+        problems += limit_problems(workers, None, None, {"workers": "--workers"})
         if problems:
             raise InputError("\n".join(problems))
         chosen: dict[str, Any] = {"scene": scene, "limit": limit}
