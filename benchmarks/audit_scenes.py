@@ -67,15 +67,15 @@ def main() -> int:
 def table(out: Path, names: list[str]) -> None:
     from physreel.audit.run import audit
     from physreel.audit.shortcuts import CUES
-    from physreel.cli.commands.audit import declared, headlines, requests
+    from physreel.cli.commands.audit import declared, requests
 
-    plans = requests(str(out))
-    drawn = {"headlines": headlines(plans), "declared": declared(plans)}
+    headlines = {name: registry.load("scenes", name).headline for name in names}  # coarser ones are not registered
+    drawn = declared(requests(str(out)))
     shown = [cue for cue in CUES if cue != "question text"]
     print("| scene | n | label | majority |", " | ".join(shown), "| question text |")
     print("|---" * (5 + len(shown)) + "|")
     for name in names:
-        found = audit(out, scene=name, **drawn).scenes[0]
+        found = audit(out, scene=name, headlines=headlines, declared=drawn).scenes[0]
         label = found.headline
         cells = {
             one.cue: f"{one.accuracy:.2f}{' !' if one.flagged else ''}" for one in found.shortcuts if one.label == label
