@@ -264,6 +264,19 @@ def test_parameters_that_go_together_are_found(clean, tmp_path):
     assert faults(write(tmp_path / "words", words)) == {"parameters_go_together"}
 
 
+def test_what_a_scene_works_out_from_its_parameters_is_told_and_no_fault(clean, tmp_path):
+    def follow(spec):
+        spec["parameters"]["speed_m_s"] = 4.0 if spec["parameters"]["height_m"] > 0.5 else 1.0
+
+    folder = write(tmp_path, changed(clean, range(COUNT), spec=with_spec(follow)))
+    assert faults(folder) == {"coverage", "parameters_go_together"}
+    asked = {"height_m": Declared(0.2, 0.9), "material": Declared(choices=("oak", "steel", "ice"))}
+    report = audit(folder, shortcuts=False, declared={"by_hand": asked})
+    assert not report.faults
+    told = {each.check for each in report.scenes[0].findings if "speed_m_s" in each.message}
+    assert told == {"coverage", "parameters_go_together"}
+
+
 def test_a_limit_takes_of_each_split(clean, tmp_path):
     report = audit(write(tmp_path, clean), shortcuts=False, limit=20)
     assert report.scenes[0].splits == {"train": 16, "test": 4}

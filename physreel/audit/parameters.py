@@ -38,7 +38,11 @@ class Declared:
 def judge_parameters(
     facts: SceneFacts, report: SceneReport, limits: Thresholds, declared: Mapping[str, Declared]
 ) -> None:
-    """Coverage of each drawn parameter, and associations between them; one row of each group counts."""
+    """Coverage of each drawn parameter, and associations between them; one row of each group counts.
+
+    Where it is known what was asked for, all else in a spec's parameters was worked out by the scene: that it follows
+    from others is told and is no fault.
+    """
     first = _first_of_groups(facts)
     columns = _columns(facts, first)
     for name, values in columns.items():
@@ -49,10 +53,14 @@ def judge_parameters(
         low = one.hit / max(one.expected, 1e-9)
         if one.bins > 1 and low < limits.min_coverage:
             of = f" of {one.declared}" if one.declared else ""
-            report.find("coverage", len(values) >= _ENOUGH,
+            report.find("coverage", len(values) >= _ENOUGH and _is_drawn(name, declared),
                         f"{name}{of}: {one.hit} of {one.bins} bins occur; chance would hit {one.expected:.1f}", low,
                         limits.min_coverage)  # fmt: skip
-    _associate(columns, report, limits)
+    _associate(columns, report, limits, declared)
+
+
+def _is_drawn(name: str, declared: Mapping[str, Declared]) -> bool:
+    return not declared or name in declared
 
 
 def _first_of_groups(facts: SceneFacts) -> list[int]:
@@ -108,7 +116,12 @@ def _chance(bins: int, count: int) -> float:
     return bins * (1.0 - (1.0 - 1.0 / bins) ** count) if bins > 1 else 1.0
 
 
-def _associate(columns: Mapping[str, Sequence[float | str]], report: SceneReport, limits: Thresholds) -> None:
+def _associate(
+    columns: Mapping[str, Sequence[float | str]],
+    report: SceneReport,
+    limits: Thresholds,
+    declared: Mapping[str, Declared],
+) -> None:
     varied = {name: values for name, values in columns.items() if len(set(values)) > 1}
     count = len(next(iter(varied.values()), ()))
     if count < _ENOUGH:
@@ -120,7 +133,8 @@ def _associate(columns: Mapping[str, Sequence[float | str]], report: SceneReport
         if strength < _WORTH_TELLING or p > sure:
             continue
         report.associations.append((one, other, round(strength, 3)))
-        report.find("parameters_go_together", strength > limits.max_correlation,
+        drawn = _is_drawn(one, declared) and _is_drawn(other, declared)
+        report.find("parameters_go_together", strength > limits.max_correlation and drawn,
                     f"{one} and {other} are associated: {strength:.2f} of 1", strength,
                     limits.max_correlation)  # fmt: skip
 
