@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -31,8 +32,9 @@ class Drop(Scene):
     """A ball falls; what else it does, it does on demand.
 
     The environment variable PHYSREEL_TEST_FAULTS names a folder; a file ``<height in mm>`` or ``all`` in it says what
-    the outcome of that sample does: raise, die, hang, stuck (in C, without letting go of the interpreter), crash (a
-    wrong address), slow <seconds>, allocate <MiB>, leak <MiB>, or raise once or die once (the file is removed first).
+    the outcome of that sample does: raise, die, killed (as from outside), hang, stuck (in C, without letting go of the
+    interpreter), crash (a wrong address), slow <seconds>, allocate <MiB>, leak <MiB>, or raise, die or killed once
+    (the file is removed first).
     """
 
     name = "drop"
@@ -79,6 +81,8 @@ def misbehave(folder: Path, name: str) -> None:
         raise RuntimeError("on demand")
     if what.startswith("die"):
         os._exit(9)
+    if what.startswith("killed"):
+        os.kill(os.getpid(), signal.SIGKILL)
     if what.startswith("hang"):
         time.sleep(600)
     if what.startswith("slow"):

@@ -243,6 +243,16 @@ def test_the_tries_of_a_sample_are_counted_by_what_ended_them():
     assert Tries().is_last(Task(0, "x"), Attempt(how="made"))
 
 
+def test_a_process_that_is_killed_from_outside_is_tried_more_often_than_one_that_dies(tmp_path, faults, monkeypatch):
+    monkeypatch.setattr("physreel.runners.tries.TRIES_DIED", 1)
+    monkeypatch.setattr("physreel.runners.tries.TRIES_LOST", 2)
+    (faults / height_name(1)).write_text("killed")
+    (faults / height_name(2)).write_text("killed once")
+    (faults / height_name(3)).write_text("crash")
+    summary = run(plan(count=5), tmp_path / "out", workers=1)
+    assert {failure.index: failure.error for failure in summary.failures} == {1: "WorkerKilled", 3: "WorkerDied"}
+
+
 # --- damage ----------------------------------------------------------------------------------------------------------
 
 

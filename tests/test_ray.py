@@ -189,7 +189,7 @@ def test_a_node_that_goes_away_is_not_charged_like_a_process_that_dies(monkeypat
     from physreel.runners.base import Failure
     from physreel.runners.tries import TRIES_DIED, TRIES_LOST, Attempt, Task, Tries
 
-    failure = Failure(index=0, error="NodeLost", message="gone")
+    failure = Failure(index=0, error="WorkerLost", message="gone")
     task, tries = Task(0, "x"), Tries()
     last = [tries.is_last(task, Attempt(how="lost", failure=failure)) for _ in range(TRIES_LOST)]
     assert last == [False] * (TRIES_LOST - 1) + [True]

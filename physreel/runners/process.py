@@ -160,7 +160,11 @@ class Process:
             raise error from None
         if error is not None:
             self._replace()
-            return self._died("WorkerDied", _words(error))
+            words = _words(error)
+            if "SIGKILL" in words:  # which no process does to itself
+                failure = Failure(index=self._index, error="WorkerKilled", message=words)
+                return Attempt(how="lost", failure=failure)
+            return self._died("WorkerDied", words)
         result: worker.Result = future.result()
         if result.storage is not None:
             raise storage_error(Path(str(self._path)).parent, OSError(*result.storage))

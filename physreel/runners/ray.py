@@ -101,7 +101,6 @@ class _Member:
 
     actor: Any
     hello: Any
-    node: str = ""
     ready: bool = False
     given: deque[tuple[Task, Any]] = field(default_factory=deque)
     deadline: float = float("inf")
@@ -215,7 +214,7 @@ class RayMakers:
             return
         self.unready = 0
         self._check_versions(facts)
-        member.node, member.ready = facts["node"], True
+        member.ready = True
 
     def _check_versions(self, facts: dict[str, Any]) -> None:
         mine, theirs = versions(), facts["versions"]
@@ -310,15 +309,9 @@ class RayMakers:
         task, _ = member.given.popleft()
         self.again.extendleft(reversed([waiting for waiting, _ in member.given]))
         self._remove(member)
-        # Only where its node is known to live, the worker's death may be the sample's doing.
-        died = isinstance(error, self.ray.exceptions.ActorDiedError) and self._lives(member.node)
-        died = died and "worker process has died" in str(error)
-        name = "WorkerDied" if died else "NodeLost"
-        failure = Failure(index=task.index, error=name, message=_reason(error))
-        return Attempt(how="died" if died else "lost", failure=failure)
-
-    def _lives(self, node: str) -> bool:
-        return any(found["NodeID"] == node and found["Alive"] for found in self.ray.nodes())
+        # What a sample does meets the process beside the Ray worker, so the worker's end is not the sample's doing.
+        failure = Failure(index=task.index, error="WorkerLost", message=_reason(error))
+        return Attempt(how="lost", failure=failure)
 
     def _watch(self) -> None:
         """What time brings: workers that do not answer, nodes that come and go, none left."""

@@ -36,10 +36,7 @@ class RayWorker:
 
     def hello(self) -> dict[str, Any]:
         """Where this is, and what is installed here."""
-        import ray
-
-        node = ray.get_runtime_context().get_node_id()
-        return {"node": node, "host": socket.gethostname(), "pid": os.getpid(), "versions": versions()}
+        return {"host": socket.gethostname(), "versions": versions()}
 
     def attempt(self, index: int) -> Attempt | PhysreelError:
         """Try a sample; a PhysreelError says why none can be made here."""

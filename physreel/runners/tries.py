@@ -13,7 +13,8 @@ TRIES_RAISED, TRIES_DIED = 2, 4
 """How often a sample is tried that raises, and one whose process dies (which may be no fault of the sample)."""
 
 TRIES_LOST = 8
-"""How often a sample is tried whose machine goes away: seldom its fault, but one that takes machines down must end."""
+"""How often a sample is tried whose process is killed from outside or whose machine goes away: seldom its fault, but
+one that fills the memory until the kernel kills, or takes machines down, must end."""
 
 _STARVED = 2
 """So many samples that run out of a memory limit, or die of whatever, with none made yet, and the limit is to blame."""
@@ -35,7 +36,8 @@ class Attempt:
     """How one try of a sample ended.
 
     Attributes:
-        how: made; raised, and the process lived; died, with its process; lost, with its machine.
+        how: made; raised, and the process lived; died, with its process; lost, because its process was killed from
+            outside, or its machine went away.
         failure: why, unless it was made.
         encoded: the sample, where it was not written to the spool.
     """
