@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pydantic import create_model
@@ -26,6 +27,7 @@ from physreel.exporters.stills import contact_sheet, write_png
 from physreel.exporters.video import encode_mp4
 from physreel.loaders.decode import decode_audio, decode_pass, decode_video
 from physreel.values import Outcome
+from physreel.values.encodings import PASS_ENCODINGS
 
 CONTEXT = ExportContext(scene="by_hand", outcome_type=TestOutcome, passes=PASSES, audio=True)
 
@@ -132,6 +134,21 @@ def test_flow_and_depth_of_any_size_survive():
     assert np.abs(decode_pass("flow", encode_pass("flow", flow), 1, 1, 2) - flow).max() <= 0.5 / 256 + 1e-2
     depth = np.array([[[0.01, 900.0, np.inf]]], np.float32)
     assert decode_pass("depth", encode_pass("depth", depth), 1, 1, 3) == pytest.approx(depth)
+
+
+@pytest.mark.parametrize("name", PASSES[1:])
+def test_any_bytes_are_put_together_as_numpy_would(name):
+    """Also differences that wrap round."""
+    encoding, size = PASS_ENCODINGS[name], (5, 4, 3)
+    dtype, shape = np.dtype(encoding.dtype), encoding.shape(*size)
+    planes = np.random.default_rng(0).integers(0, 256, (dtype.itemsize, int(np.prod(shape))), np.uint8)
+    planes[:, :6] = 0
+    whole = np.ascontiguousarray(planes.T).view(dtype).reshape(shape).cumsum(0, dtype=dtype)
+    values = (whole * encoding.step).astype(np.float32)
+    wanted = {"segmentation": whole, "depth": np.where(whole == 0, np.float32(np.inf), values)}.get(name, values)
+    found = decode_pass(name, pa.compress(planes.tobytes(), codec="zstd", asbytes=True), *size)
+    assert found.dtype == wanted.dtype
+    assert found.tobytes() == wanted.tobytes()
 
 
 def test_the_same_sample_gives_the_same_bytes_in_another_process(tmp_path):

@@ -54,16 +54,18 @@ def decode_audio(data: bytes) -> tuple[NDArray[np.float32], int]:
 
 def decode_pass(name: str, data: bytes, frames: int, height: int, width: int) -> NDArray[Any]:
     """A lossless pass: depth (T, H, W) float32 m with inf, segmentation (T, H, W) uint16, normals and flow float32."""
+    from physreel.loaders.unpack_kernels import numbers_of_2, values_of_2, values_of_4
+
     encoding = PASS_ENCODINGS[name]
-    dtype, shape = np.dtype(encoding.dtype), encoding.shape(frames, height, width)
-    size = int(np.prod(shape)) * dtype.itemsize
-    raw = pa.decompress(data, decompressed_size=size, codec="zstd", asbytes=True)
-    planes = np.frombuffer(raw, np.uint8).reshape(dtype.itemsize, -1)
-    whole = np.ascontiguousarray(planes.T).view(dtype).reshape(shape)
-    whole = np.cumsum(whole, axis=0, dtype=dtype)
-    if name == "segmentation":
-        return whole
-    values = (whole * encoding.step).astype(np.float32)
-    if name == "depth":
-        values[whole == 0] = np.inf
-    return values
+    itemsize, shape = np.dtype(encoding.dtype).itemsize, encoding.shape(frames, height, width)
+    raw = pa.decompress(data, decompressed_size=int(np.prod(shape)) * itemsize, codec="zstd", asbytes=True)
+    planes = np.frombuffer(raw, np.uint8).reshape(itemsize, -1)
+    whole = name == "segmentation"
+    out: NDArray[Any] = np.empty((frames, height * width * encoding.channels), np.uint16 if whole else np.float32)
+    if whole:
+        numbers_of_2(planes, out)
+    elif itemsize == 2:
+        values_of_2(planes, encoding.step, out)
+    else:
+        values_of_4(planes, encoding.step, np.float32(np.inf if name == "depth" else 0.0), out)
+    return out.reshape(shape)
