@@ -61,6 +61,7 @@ def test_splash_costs_one_sample(tmp_path, faults, fault, words):
     assert words in line["message"]
 
 
+@pytest.mark.thorough
 def test_dfsph_that_crashes_costs_one_sample(tmp_path, faults):
     made = plan("FaultyDfsph")
     (faults / fault_name(Pipeline(made).spec(0))).write_text("crash")

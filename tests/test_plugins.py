@@ -18,9 +18,10 @@ from physreel.testing import check_scene, check_simulator, run_checks
 from physreel.testing.report import Report
 from physreel.testing.simulators import _check_two_way
 
-# What these hold is held by others of their kind too: one pour, Mitsuba at one ray a pixel (tests/test_mitsuba.py).
+# What these hold others hold too: a pour, Mitsuba at one ray a pixel (tests/test_mitsuba.py), tests/test_splash.py.
 DEAR = {
     ("video_renderers", "mitsuba"),
+    ("simulators", "splash"),
     *(("scenes", name) for name in ("dam_break", "draining", "sink_or_float", "sloshing")),
 }
 ALL = [
