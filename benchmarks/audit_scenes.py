@@ -67,10 +67,10 @@ def main() -> int:
 def table(out: Path, names: list[str]) -> None:
     from physreel.audit.run import audit
     from physreel.audit.shortcuts import CUES
-    from physreel.cli.commands.audit import declared, requests
+    from physreel.cli.commands.audit import declared, plans_of
 
     headlines = {name: registry.load("scenes", name).headline for name in names}  # coarser ones are not registered
-    drawn = declared(requests(str(out)))
+    drawn = declared(plans_of(str(out)))
     shown = [cue for cue in CUES if cue != "question text"]
     print("| scene | n | label | majority |", " | ".join(shown), "| question text |")
     print("|---" * (5 + len(shown)) + "|")

@@ -37,13 +37,13 @@ def study(runner: str, clips: int, kills: int, seed: int, folder: Path) -> None:
     (faults / "all").write_text(f"slow {SLOW_S[runner]}")
     out = folder / "out"
     options = {"plan": plan, "workers": 2, "runner": runner}
-    os.environ["PHYSREEL_TEST_FAULTS"] = str(faults)  # nodes, and what works on them, inherit it
+    os.environ["PHYSREEL_TEST_FAULTS"] = str(faults)  # the run inherits it, and nodes with what works on them
     nodes = Nodes() if runner == "ray" else None
     if nodes is not None:
         options["address"] = nodes.address
     begun = time.monotonic()
     try:
-        found = Study(out, options, kills=kills, seed=seed, faults=faults, nodes=nodes)
+        found = Study(out, options, kills=kills, seed=seed, nodes=nodes)
         found.go(deadline_s=7200.0)
     finally:
         if nodes is not None:

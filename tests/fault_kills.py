@@ -30,12 +30,11 @@ print(json.dumps([done.finished, done.made, done.failed]))
 """
 
 
-def start(out: Path, options: dict, environment: dict[str, str] | None = None) -> subprocess.Popen:
+def start(out: Path, options: dict) -> subprocess.Popen:
     """A run in a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-c", RUN, str(out), json.dumps(options)],
         cwd=TESTS,
-        env=os.environ | (environment or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -99,21 +98,18 @@ def progress(out: Path) -> int:
 
 
 class Study:
-    """Runs to the end in spite of kills.
+    """Runs to the end in spite of kills; PHYSREEL_TEST_FAULTS, which all that is begun inherits, slows samples down.
 
     Args:
         out: folder of the data set.
         options: of ``run``; ``plan`` in it has the changes of ``plan_values``.
         kills: how many in all.
         seed: of what is killed and when.
-        nodes: where workers run that are not below the run; ``pids`` are theirs, and ``kill_one`` ends a node and
-            begins another; None where all is below the run.
-        faults: folder that slows samples down; workers on other nodes have the environment of who began those.
+        nodes: where workers run that are not below the run but below this process; None where all is below the run.
     """
 
-    def __init__(self, out: Path, options: dict, *, kills: int, seed: int, faults: Path, nodes=None) -> None:
+    def __init__(self, out: Path, options: dict, *, kills: int, seed: int, nodes: Nodes | None = None) -> None:
         self.out, self.options, self.kills, self.nodes = out, options, kills, nodes
-        self.environment = {"PHYSREEL_TEST_FAULTS": str(faults)}
         self.chance = random.Random(seed)
         self.killed: Counter = Counter()
         self.runs = self.made = 0
@@ -124,7 +120,7 @@ class Study:
         until = time.monotonic() + deadline_s
         while True:
             self.runs += 1
-            with start(self.out, self.options, self.environment) as started:
+            with start(self.out, self.options) as started:
                 try:
                     if self._ended(started, until):
                         return
@@ -168,7 +164,8 @@ class Study:
             return True
         if kind == "node":
             return bool(self.nodes.kill_one(self.chance))
-        workers = workers_below(started.pid) + (self.nodes.workers() if self.nodes else [])
+        # Nodes are children of the process that made the cluster, as the run is.
+        workers = workers_below(os.getpid() if self.nodes else started.pid)
         if not workers:
             return False
         try:
@@ -212,11 +209,6 @@ class Nodes:
     def address(self) -> str:
         """Where the cluster is."""
         return self.cluster.address
-
-    def workers(self) -> list[int]:
-        """Processes of workers, Ray's and ours, on its nodes."""
-        # Raylets are children of the process that made the cluster.
-        return workers_below(os.getpid())
 
     def kill_one(self, chance: random.Random) -> bool:
         """Kill a node with all that is on it, and begin another."""

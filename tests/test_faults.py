@@ -309,7 +309,7 @@ def test_kills_of_workers_and_runs_change_no_byte(tmp_path, faults):
     request = {"count": count, "shard_size": 8}
     run(plan(**request), tmp_path / "undisturbed", workers=0)
     (faults / "all").write_text("slow 0.2")
-    study = Study(tmp_path / "out", {"plan": request, "workers": 2}, kills=kills, seed=2, faults=faults)
+    study = Study(tmp_path / "out", {"plan": request, "workers": 2}, kills=kills, seed=2)
     study.go()
     assert sum(study.killed.values()) == kills
     assert not study.stopped

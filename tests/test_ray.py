@@ -120,7 +120,7 @@ def test_kills_of_workers_runs_and_nodes_change_no_byte(tmp_path, nodes, faults)
     options = {"plan": {"count": count}, "workers": 2, "runner": "ray", "address": nodes.address}
     run(plan(count=count), tmp_path / "undisturbed", workers=0)
     (faults / "all").write_text("slow 0.3")
-    study = Study(tmp_path / "out", options, kills=kills, seed=3, faults=faults, nodes=nodes)
+    study = Study(tmp_path / "out", options, kills=kills, seed=3, nodes=nodes)
     study.go()
     assert sum(study.killed.values()) == kills
     assert study.killed["node"]

@@ -11,7 +11,7 @@ from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from physreel.errors import InputError, PhysreelError
 from physreel.runners import worker
@@ -152,7 +152,7 @@ class Process:
 
     def _late(self) -> Attempt:
         self._replace()
-        return self._died("Timeout", f"it took longer than {self.timeout_s:g} s")
+        return self._gone("died", "Timeout", f"it took longer than {self.timeout_s:g} s")
 
     def _ended(self, future: Future[Any]) -> Attempt:
         error = future.exception()
@@ -162,9 +162,8 @@ class Process:
             self._replace()
             words = _words(error)
             if "SIGKILL" in words:  # which no process does to itself
-                failure = Failure(index=self._index, error="WorkerKilled", message=words)
-                return Attempt(how="lost", failure=failure)
-            return self._died("WorkerDied", words)
+                return self._gone("lost", "WorkerKilled", words)
+            return self._gone("died", "WorkerDied", words)
         result: worker.Result = future.result()
         if result.storage is not None:
             raise storage_error(Path(str(self._path)).parent, OSError(*result.storage))
@@ -185,8 +184,8 @@ class Process:
             return True
         return result.resident_bytes - resident > GROWTH_BYTES
 
-    def _died(self, error: str, message: str) -> Attempt:
-        return Attempt(how="died", failure=Failure(index=self._index, error=error, message=message))
+    def _gone(self, how: Literal["died", "lost"], error: str, message: str) -> Attempt:
+        return Attempt(how=how, failure=Failure(index=self._index, error=error, message=message))
 
     def spec(self, index: int) -> str | None:
         """The world of a sample as JSON, if it can be drawn: which may be what kills, so in a process of its own."""

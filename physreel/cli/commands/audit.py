@@ -53,7 +53,7 @@ def audit(
 
         if problems := [*threshold_problems(thresholds), *request_problems(limit, ignore or ())]:
             raise InputError("the audit cannot be made:\n" + "\n".join(f"  - {line}" for line in problems))
-        plans = requests(dataset)
+        plans = plans_of(dataset)
         report = audit_it(
             dataset,
             scene=scene,
@@ -77,7 +77,7 @@ def audit(
     guarded(command)
 
 
-def requests(dataset: str) -> dict[str, dict[str, Any]]:
+def plans_of(dataset: str) -> dict[str, dict[str, Any]]:
     """By the name that a scene has in the data set, its plan."""
     from physreel.manifest import read_manifest
 
