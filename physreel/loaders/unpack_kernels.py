@@ -15,9 +15,10 @@ kernel, _, part = compilers(Path(__file__).parent, "unpack_*.py")
 
 
 @part
-def two_bytes(planes, plane, at):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The uint16 whose lower byte is in a plane and whose higher one in the next."""
-    return np.uint16(np.uint16(planes[plane, at]) | np.uint16(planes[plane + 1, at]) << np.uint16(8))
+def two_bytes(lower, higher):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The uint16 of two uint8."""
+    # Of single bytes, not of planes and a place: such loops are not vectorized, and take three times as long.
+    return np.uint16(np.uint16(lower) | np.uint16(np.uint16(higher) << np.uint16(8)))
 
 
 @kernel
@@ -35,7 +36,8 @@ def values_of_4(planes, step, nothing, out):  # type: ignore[no-untyped-def]  # 
     for t in range(frames):
         at = t * count
         for k in range(count):
-            low, high = np.uint32(two_bytes(planes, 0, at + k)), np.uint32(two_bytes(planes, 2, at + k))
+            low = np.uint32(two_bytes(planes[0, at + k], planes[1, at + k]))
+            high = np.uint32(two_bytes(planes[2, at + k], planes[3, at + k]))
             number = np.int32(whole[k] + np.int32(low | high << np.uint32(16)))
             whole[k] = number
             out[t, k] = nothing if number == 0 else np.float32(number * step)
@@ -49,7 +51,7 @@ def values_of_2(planes, step, out):  # type: ignore[no-untyped-def]  # pragma: n
     for t in range(frames):
         at = t * count
         for k in range(count):
-            number = np.int16(whole[k] + np.int16(two_bytes(planes, 0, at + k)))
+            number = np.int16(whole[k] + np.int16(two_bytes(planes[0, at + k], planes[1, at + k])))
             whole[k] = number
             out[t, k] = np.float32(number * step)
 
@@ -62,6 +64,6 @@ def numbers_of_2(planes, out):  # type: ignore[no-untyped-def]  # pragma: no cov
     for t in range(frames):
         at = t * count
         for k in range(count):
-            number = np.uint16(whole[k] + two_bytes(planes, 0, at + k))
+            number = np.uint16(whole[k] + two_bytes(planes[0, at + k], planes[1, at + k]))
             whole[k] = number
             out[t, k] = number
